@@ -1,0 +1,150 @@
+"""The paper's two networks, in its notation (sections 3.1 to 3.3, Figs. 2 and 3).
+
+Layer 1 is the image, layers 2 to 4 are feature maps, then comes the latent vector z:
+
+    28×28 → 14×14×4 → 7×7×16 → 3×3×64 → z        and mirrored in the decoder.
+
+Stated by the paper: the sizes and maps of layers 1 to 3, the kernels, the stride, LeakyReLU, normalisation on layers
+2 and 3, softplus for σ, rsample. Chosen by us: 64 maps in layer 4, batch normalisation as the kind, its place
+before the activation, the slope, sigmoid on the output image, the mirrored place of the decoder's normalisation.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal
+from torch.nn.functional import softplus
+
+KERNELS = (4, 4, 3, 3)   # from layer 1 to 2, 2 to 3, 3 to 4, 4 to z (section 3.2)
+PADDINGS = (1, 1, 0, 0)  # the paddings with which stride 2 gives the stated sizes
+STRIDE = 2
+IMAGE_SHAPE = (1, 28, 28)
+
+
+class Output(NamedTuple):
+    """What a model returns: the reconstruction and, so that they can be evaluated, z, μ and σ (section 3.2)."""
+
+    reconstruction: Tensor  #: ``(N, 1, 28, 28)``, in [0, 1]
+    z: Tensor               #: ``(N, d)``
+    mu: Tensor | None       #: ``(N, d)``; None for an autoencoder
+    sigma: Tensor | None    #: ``(N, d)``, positive; None for an autoencoder
+
+
+class ConvAE(nn.Module):
+    """Convolutional autoencoder (section 3.2, Fig. 2).
+
+    Parameters
+    ----------
+    latent_dim : int
+        Number d of latent variables, at least 1.
+    channels : tuple of three int
+        Maps in layers 2, 3 and 4. The paper states 4 and 16; 64 is our choice.
+    slope : float
+        LeakyReLU's slope for negative values, in [0, 1).
+    normalised_layers : tuple of int
+        The layers (of 2, 3, 4) that are normalised, in encoder and decoder alike.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type or range; the message names it.
+    """
+
+    def __init__(self, latent_dim: int, channels=(4, 16, 64), slope=0.01, normalised_layers=(2, 3)):
+        super().__init__()
+        check_architecture(latent_dim, channels, slope, normalised_layers)
+        self.latent_dim = latent_dim
+        maps = (IMAGE_SHAPE[0], *channels)
+
+        def block(convolution, layer):
+            norm = [nn.BatchNorm2d(maps[layer - 1])] if layer in normalised_layers else []
+            return nn.Sequential(convolution, *norm, nn.LeakyReLU(slope))
+
+        def down(i, out):  # equation (1), with stride 2
+            return nn.Conv2d(maps[i], out, KERNELS[i], STRIDE, PADDINGS[i])
+
+        def up(i, into):   # the same connections, read from right to left
+            return nn.ConvTranspose2d(into, maps[i], KERNELS[i], STRIDE, PADDINGS[i])
+
+        self.encoder = nn.Sequential(*(block(down(i, maps[i + 1]), layer=i + 2) for i in range(3)))
+        self.to_z = down(3, latent_dim)
+        self.decoder = nn.Sequential(
+            block(up(3, latent_dim), layer=4), block(up(2, maps[3]), layer=3), block(up(1, maps[2]), layer=2),
+            up(0, maps[1]), nn.Sigmoid(),
+        )
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Images ``(N, 1, 28, 28)`` to latent vectors z ``(N, d)``."""
+        return self.to_z(self.encoder(_check_images(x))).flatten(1)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Latent vectors z ``(N, d)`` to images ``(N, 1, 28, 28)`` in [0, 1]."""
+        return self.decoder(_check_latents(z, self.latent_dim)[:, :, None, None])
+
+    def forward(self, x: Tensor) -> Output:
+        z = self.encode(x)
+        return Output(self.decode(z), z, None, None)
+
+
+class ConvVAE(ConvAE):
+    """Convolutional variational autoencoder (section 3.3, Fig. 3); parameters as for :class:`ConvAE`.
+
+    Training samples z from N(μ, σ); in ``eval()`` mode z = μ.
+    """
+
+    def __init__(self, latent_dim: int, channels=(4, 16, 64), slope=0.01, normalised_layers=(2, 3)):
+        super().__init__(latent_dim, channels, slope, normalised_layers)
+        self.to_mu = self.to_z  # the AE's last convolution is the mean; beside it, a second one for σ
+        del self.to_z
+        self.to_sigma = nn.Conv2d(channels[2], latent_dim, KERNELS[3], STRIDE, PADDINGS[3])
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean μ and standard deviation σ > 0 for each image, both ``(N, d)``."""
+        layer4 = self.encoder(_check_images(x))
+        return self.to_mu(layer4).flatten(1), softplus(self.to_sigma(layer4)).flatten(1)
+
+    def sample(self, mu: Tensor, sigma: Tensor) -> Tensor:
+        """z = μ + ε·σ, ε from the standard normal, equation (2); z = μ in ``eval()`` mode."""
+        return Normal(mu, sigma).rsample() if self.training else mu
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.sample(*self.posterior(x))
+
+    def forward(self, x: Tensor) -> Output:
+        mu, sigma = self.posterior(x)
+        z = self.sample(mu, sigma)
+        return Output(self.decode(z), z, mu, sigma)
+
+
+def check_architecture(latent_dim, channels, slope, normalised_layers):
+    """Raise TypeError or ValueError naming the first argument that no model can have."""
+    def whole(value):
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    if not whole(latent_dim):
+        raise TypeError(f"latent_dim must be an int, got {latent_dim!r}")
+    if latent_dim < 1:
+        raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
+    if len(channels) != 3 or not all(whole(c) and c >= 1 for c in channels):
+        raise ValueError(f"channels must be three positive ints (maps in layers 2, 3, 4), got {channels!r}")
+    if not 0 <= slope < 1:
+        raise ValueError(f"slope must be in [0, 1), got {slope!r}")
+    if not set(normalised_layers) <= {2, 3, 4}:
+        raise ValueError(f"normalised_layers must be among 2, 3, 4, got {normalised_layers!r}")
+
+
+def _check_images(x):
+    if not isinstance(x, Tensor) or not torch.is_floating_point(x):
+        raise TypeError(f"x must be a floating-point tensor of images, got {getattr(x, 'dtype', type(x).__name__)}")
+    if x.ndim != 4 or x.shape[1:] != IMAGE_SHAPE:
+        raise ValueError(f"x must have shape (N, 1, 28, 28), got {tuple(x.shape)}")
+    return x
+
+
+def _check_latents(z, latent_dim):
+    if not isinstance(z, Tensor) or not torch.is_floating_point(z):
+        raise TypeError(f"z must be a floating-point tensor, got {getattr(z, 'dtype', type(z).__name__)}")
+    if z.ndim != 2 or z.shape[1] != latent_dim:
+        raise ValueError(f"z must have shape (N, {latent_dim}), got {tuple(z.shape)}")
+    return z

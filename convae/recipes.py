@@ -1,0 +1,135 @@
+"""A recipe says all that determines a trained model. What the paper states is marked so; the rest are our choices."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+from convae.losses import DIFFERENCES
+from convae.models import ConvAE, ConvVAE, check_architecture
+
+MODELS = {("conv", "ae"): ConvAE, ("conv", "vae"): ConvVAE}
+SCHEDULES = ("one_cycle", "constant")
+
+
+def _stated(where, default=dataclasses.MISSING):
+    return dataclasses.field(default=default, metadata={"stated": True, "note": where})
+
+
+def _choice(default, why):
+    return dataclasses.field(default=default, metadata={"stated": False, "note": why})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines a trained model, typed and checked; frozen, hashable by :attr:`key`.
+
+    Each field's metadata says whether the paper states it and where, or why we chose the default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field has the wrong type or is out of range; the message names the field.
+    """
+
+    model: str = _stated("section 3.2 (ae) and 3.3 (vae)")
+    latent_dim: int = _stated("2 and 3 in 4.1, 4.2 and 4.4; 64 in 4.3")
+    architecture: str = _stated("section 3", "conv")
+    channels: tuple[int, int, int] = _choice((4, 16, 64), "4 and 16 are stated (3.1); 64 continues the ratio")
+    slope: float = _choice(0.01, "LeakyReLU is stated (3.2), its slope is not; PyTorch's default")
+    normalised_layers: tuple[int, ...] = _stated("section 3.2; batch normalisation and its mirror in the decoder are "
+                                                 "choices", (2, 3))
+    difference: str = _choice("squared_error", "the paper says only “difference” (2.3)")
+    kl_weight: float = _choice(1.0, "the KL term is simply added (2.3)")
+    optimiser: str = _choice("adam", "not stated; the usual one")
+    schedule: str = _choice("one_cycle", "not stated; reaches a given loss in the fewest epochs we measured")
+    learning_rate: float = _choice(1e-2, "not stated; the peak of the schedule")
+    epochs: int = _choice(20, "not stated")
+    batch_size: int = _choice(128, "not stated")
+    seed: int = _choice(0, "fixed before any result was seen")
+
+    def __post_init__(self):
+        for name in ("channels", "normalised_layers"):  # a card's JSON has lists
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        for field in dataclasses.fields(self):
+            _check_type(field, getattr(self, field.name))
+        _check_among("model", self.model, ("ae", "vae"))
+        _check_among("architecture", self.architecture, sorted({a for a, _ in MODELS}))
+        _check_among("difference", self.difference, DIFFERENCES)
+        _check_among("optimiser", self.optimiser, ("adam",))
+        _check_among("schedule", self.schedule, SCHEDULES)
+        _check_range("latent_dim", self.latent_dim, 1, 784)
+        _check_range("slope", self.slope, 0, 0.99)
+        _check_range("kl_weight", self.kl_weight, 0, 1e6)
+        _check_range("learning_rate", self.learning_rate, 1e-8, 10)
+        _check_range("epochs", self.epochs, 1, 10_000)
+        _check_range("batch_size", self.batch_size, 2, 60_000)  # batch normalisation needs two images
+        _check_range("seed", self.seed, 0, 2**31 - 1)
+        check_architecture(self.latent_dim, self.channels, self.slope, self.normalised_layers)
+
+    def build(self):
+        """A new, untrained model of this recipe; its weights come from torch's generator as it stands."""
+        cls = MODELS[self.architecture, self.model]
+        return cls(self.latent_dim, self.channels, self.slope, self.normalised_layers)
+
+    @property
+    def name(self) -> str:
+        """Architecture, model and dimension, such as ``conv_vae_64d``."""
+        return f"{self.architecture}_{self.model}_{self.latent_dim}d"
+
+    @property
+    def key(self) -> str:
+        """Sixteen hexadecimal digits that differ whenever any field does."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict:
+        """The fields as JSON holds them."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Recipe":
+        """The recipe with these fields; ValueError names fields that do not exist or are missing."""
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - set(known)):
+            raise ValueError(f"a recipe has no {', '.join(unknown)}; its fields are {', '.join(known)}")
+        required = {n for n, f in known.items() if f.default is dataclasses.MISSING}
+        if missing := sorted(required - set(values)):
+            raise ValueError(f"the recipe lacks {', '.join(missing)}")
+        return cls(**values)
+
+    @classmethod
+    def from_name(cls, name: str, **changes) -> "Recipe":
+        """The default recipe of a name such as ``conv_vae_64d``, with `changes`."""
+        try:
+            architecture, model, dimension = name.split("_")
+            if not dimension.endswith("d"):
+                raise ValueError
+            latent_dim = int(dimension[:-1])
+        except ValueError:
+            raise ValueError(f"a model's name reads ARCHITECTURE_MODEL_DIMENSIONd, like conv_vae_64d; got {name!r}") from None
+        return cls.from_dict({"architecture": architecture, "model": model, "latent_dim": latent_dim, **changes})
+
+
+def _check_type(field, value):
+    kind = getattr(field.type, "__name__", str(field.type))
+    if kind == "float":
+        good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    elif kind == "int":
+        good = isinstance(value, int) and not isinstance(value, bool)
+    elif kind == "str":
+        good = isinstance(value, str)
+    else:
+        good = isinstance(value, tuple)
+    if not good:
+        raise TypeError(f"recipe: {field.name} must be {kind}, got {value!r}")
+
+
+def _check_among(name, value, allowed):
+    if value not in allowed:
+        raise ValueError(f"recipe: {name} must be one of {', '.join(allowed)}; got {value!r}")
+
+
+def _check_range(name, value, low, high):
+    if not low <= value <= high:
+        raise ValueError(f"recipe: {name} must be from {low} to {high}, got {value!r}")

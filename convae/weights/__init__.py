@@ -1,0 +1,144 @@
+"""Trained models on disk: ``NAME.safetensors`` and, beside it, its card ``NAME.json``.
+
+The shipped ones lie in this folder; what a notebook trains on the way goes to the cache. A card says all there is to
+know of a model: recipe and seed, the data's checksums, versions, the training curve, test metrics, SHA-256.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from convae.classifier import ClassifierRecipe, accuracy, train_classifier
+from convae.data import MD5, cache_dir, load_mnist
+from convae.files import write_atomically
+from convae.recipes import Recipe
+from convae.training import test_metrics, train
+
+SHIPPED = ("conv_ae_2d", "conv_ae_3d", "conv_ae_64d", "conv_vae_2d", "conv_vae_3d", "conv_vae_64d", "classifier")
+
+
+def weights_dir() -> Path:
+    """The folder of the shipped weights, or ``CONVAE_WEIGHTS``."""
+    return Path(os.environ.get("CONVAE_WEIGHTS") or Path(__file__).parent)
+
+
+def shipped_recipe(name: str) -> Recipe | ClassifierRecipe:
+    """The recipe that a shipped model is trained from; ValueError lists the names if `name` is none of them."""
+    if name not in SHIPPED:
+        raise ValueError(f"no model named {name!r} is shipped; the names are {', '.join(SHIPPED)}")
+    return ClassifierRecipe() if name == "classifier" else Recipe.from_name(name)
+
+
+def load_pretrained(name: str) -> nn.Module:
+    """A shipped model in ``eval()`` mode.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``conv_vae_64d``: architecture, model, dimension; or ``classifier``.
+
+    Raises
+    ------
+    ValueError
+        If no model of that name is shipped, or its file is not the one its card describes.
+    """
+    shipped_recipe(name)
+    return load(weights_dir(), name)
+
+
+def load_card(name: str) -> dict:
+    """The card of a shipped model."""
+    shipped_recipe(name)
+    return _read_card(weights_dir() / f"{name}.json")
+
+
+def load_or_train(recipe: Recipe, progress: bool = True) -> nn.Module:
+    """The model of a recipe: shipped, or trained before and cached, or trained now.
+
+    Any change in the recipe (seed, epochs, …) makes another model, which takes some minutes to train the first time.
+    """
+    if recipe.name in SHIPPED and recipe == Recipe.from_dict(load_card(recipe.name)["recipe"]):
+        return load_pretrained(recipe.name)
+    folder, name = cache_dir() / "models", f"{recipe.name}-{recipe.key}"
+    if not (folder / f"{name}.json").exists():
+        train_and_save(recipe, folder, name, progress)
+    return load(folder, name)
+
+
+def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool = True, bar_position: int = 0) -> Path:
+    """Train a model and write it with its card, each file whole or not at all; returns the card's path."""
+    if isinstance(recipe, ClassifierRecipe):
+        model, history = train_classifier(recipe, progress, bar_position)
+        metrics = {"accuracy": round(accuracy(model, *load_mnist(train=False)), 4)}
+    else:
+        model, history = train(recipe, None, progress, bar_position)
+        metrics = test_metrics(model, recipe, load_mnist(train=False)[0])
+    content = safetensors.torch.save({key: t.contiguous() for key, t in model.state_dict().items()})
+    card = {
+        "name": recipe.name,
+        "recipe": recipe.to_dict(),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "test": {key: round(value, 4) for key, value in metrics.items()},
+        "training_loss_by_epoch": [round(value, 4) for value in history],
+        "data_md5": MD5,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+    name = name or recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / f"{name}.safetensors", content)
+    return write_atomically(folder / f"{name}.json", json.dumps(card, indent=1) + "\n")  # last: it vouches for the other
+
+
+def train_shipped(folder: Path, names=SHIPPED, processes: int | None = None):
+    """Train shipped models from scratch into `folder`, one process a core with one thread each."""
+    recipes = sorted(map(shipped_recipe, names), key=lambda r: -r.epochs * len(r.name))  # the long ones first
+    load_mnist(train=True)  # fetched once, before the processes need it
+    context = get_context("spawn")
+    with ProcessPoolExecutor(processes or os.cpu_count(), context, tqdm.set_lock, (context.RLock(),)) as pool:
+        jobs = [pool.submit(train_and_save, r, folder, None, True, i) for i, r in enumerate(recipes)]
+        try:
+            for job in as_completed(jobs):
+                job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(pool._processes.values()):
+                process.terminate()
+            raise
+
+
+def load(folder: Path, name: str) -> nn.Module:
+    """The model `name` in `folder`, in ``eval()`` mode; ValueError if the file is not what its card says."""
+    card = _read_card(folder / f"{name}.json")
+    path = folder / f"{name}.safetensors"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"weights {path} cannot be read: {error.strerror}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != card["sha256"]:
+        raise ValueError(f"weights {path} have SHA-256 {found}, but their card says {card['sha256']}: restore the file "
+                         f"(git checkout) or train it again (python -m convae train {card['name']})")
+    kind = ClassifierRecipe if card["name"] == "classifier" else Recipe
+    with torch.random.fork_rng(devices=[]):  # building draws initial weights, of no use here
+        model = kind.from_dict(card["recipe"]).build()
+    model.load_state_dict(safetensors.torch.load(content))
+    return model.eval()
+
+
+def _read_card(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"card {path} cannot be read: {error.strerror}") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"card {path} is not JSON: {error}") from None
