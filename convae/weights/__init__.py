@@ -61,17 +61,16 @@ def load_card(name: str) -> dict:
     return _read_card(weights_dir() / f"{name}.json")
 
 
-def load_or_train(recipe: Recipe, progress: bool = True) -> nn.Module:
-    """The model of a recipe: shipped, or trained before and cached, or trained now.
+def load_or_train(*recipes: Recipe) -> list[nn.Module]:
+    """The models of these recipes: shipped, or trained before and cached, or trained now, one on each core.
 
-    Any change in the recipe (seed, epochs, …) makes another model, which takes some minutes to train the first time.
+    Any change in a recipe (seed, epochs, …) makes another model, which takes some minutes to train the first time.
     """
-    if recipe.name in SHIPPED and recipe == Recipe.from_dict(load_card(recipe.name)["recipe"]):
-        return load_pretrained(recipe.name)
-    folder, name = cache_dir() / "models", f"{recipe.name}-{recipe.key}"
-    if not (folder / f"{name}.json").exists():
-        train_and_save(recipe, folder, name, progress)
-    return load(folder, name)
+    places = [_place(recipe) for recipe in recipes]
+    missing = [(r, *place) for r, place in zip(recipes, places, strict=True) if not _card_path(*place).exists()]
+    if missing:
+        train_side_by_side(missing)
+    return [load(*place) for place in places]
 
 
 def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool = True, bar_position: int = 0) -> Path:
@@ -99,15 +98,21 @@ def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool
     return write_atomically(folder / f"{name}.json", json.dumps(card, indent=1) + "\n")  # last: it vouches for the other
 
 
-def train_shipped(folder: Path, names=SHIPPED, processes: int | None = None):
-    """Train shipped models from scratch into `folder`, one process a core with one thread each."""
-    recipes = sorted(map(shipped_recipe, names), key=lambda r: -r.epochs * len(r.name))  # the long ones first
+def train_shipped(folder: Path, names=SHIPPED):
+    """Train shipped models from scratch into `folder`; those that an interrupted run left there are not trained again."""
+    recipes = map(shipped_recipe, names)
+    train_side_by_side([(r, folder, r.name) for r in recipes if not _is_trained(r, folder)])
+
+
+def train_side_by_side(jobs: list[tuple[Recipe | ClassifierRecipe, Path, str]]):
+    """Train and save each (recipe, folder, file name): one process a core, with one thread each."""
+    jobs = sorted(jobs, key=lambda job: -job[0].epochs)  # the long ones first
     load_mnist(train=True)  # fetched once, before the processes need it
     context = get_context("spawn")
-    with ProcessPoolExecutor(processes or os.cpu_count(), context, tqdm.set_lock, (context.RLock(),)) as pool:
-        jobs = [pool.submit(train_and_save, r, folder, None, True, i) for i, r in enumerate(recipes)]
+    with ProcessPoolExecutor(os.cpu_count(), context, tqdm.set_lock, (context.RLock(),)) as pool:
+        running = [pool.submit(train_and_save, *job, True, i) for i, job in enumerate(jobs)]
         try:
-            for job in as_completed(jobs):
+            for job in as_completed(running):
                 job.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -116,8 +121,24 @@ def train_shipped(folder: Path, names=SHIPPED, processes: int | None = None):
             raise
 
 
+def _place(recipe: Recipe) -> tuple[Path, str]:
+    """Folder and file name of a recipe's model: the shipped one, or the cache's."""
+    if recipe.name in SHIPPED and _is_trained(recipe, weights_dir()):
+        return weights_dir(), recipe.name
+    return cache_dir() / "models", f"{recipe.name}-{recipe.key}"
+
+
+def _is_trained(recipe, folder: Path) -> bool:
+    path = _card_path(folder, recipe.name)
+    return path.exists() and _read_card(path)["recipe"] == recipe.to_dict()
+
+
+def _card_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.json"
+
+
 def load(folder: Path, name: str) -> nn.Module:
-    """The model `name` in `folder`, in ``eval()`` mode; ValueError if the file is not what its card says."""
+    """The model `name` in `folder`, in ``eval()`` mode, its card as ``.card``; ValueError if the two do not match."""
     card = _read_card(folder / f"{name}.json")
     path = folder / f"{name}.safetensors"
     try:
@@ -132,6 +153,7 @@ def load(folder: Path, name: str) -> nn.Module:
     with torch.random.fork_rng(devices=[]):  # building draws initial weights, of no use here
         model = kind.from_dict(card["recipe"]).build()
     model.load_state_dict(safetensors.torch.load(content))
+    model.card = card
     return model.eval()
 
 

@@ -1,0 +1,36 @@
+"""Is the reconstruction still the same digit? Judged by a classifier instead of by eye (sections 4.3, 4.4, Fig. 8)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+
+class Reading(NamedTuple):
+    """What the judge reads in images."""
+
+    digit: np.ndarray        #: ``(N,)``
+    probability: np.ndarray  #: that the judge gives to this digit, ``(N,)``
+
+
+def read(judge, images: Tensor) -> Reading:
+    """The judge's reading of `images` ``(N, 1, 28, 28)``."""
+    probability, digit = judge.probabilities(images).max(1)
+    return Reading(digit.numpy(), probability.double().numpy())
+
+
+def misrecognised(before: Reading, after: Reading) -> np.ndarray:
+    """Where input and reconstruction are read as different digits, ``(N,)`` of bool. No label is needed."""
+    return before.digit != after.digit
+
+
+def more_legible(before: Reading, after: Reading, gain: float) -> np.ndarray:
+    """Where the same digit is read, with a probability higher by at least `gain`, ``(N,)`` of bool."""
+    return ~misrecognised(before, after) & (after.probability - before.probability >= gain)
+
+
+def confusion(before: Reading, after: Reading) -> np.ndarray:
+    """Which digit becomes which: counts ``(10, 10)``, rows for the input, columns for the reconstruction."""
+    counts = np.zeros((10, 10), int)
+    np.add.at(counts, (before.digit, after.digit), 1)
+    return counts

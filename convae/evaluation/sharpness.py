@@ -1,0 +1,34 @@
+"""How blurred, how typical: what low dimension does to the look of the digits (section 4.4, Fig. 8)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def grey_share(images: Tensor) -> Tensor:
+    """Grey ink: Σ 4v(1 − v) / Σ v over the pixels v of each image, ``(N,)``.
+
+    0 for pure black and white. A blurred edge is grey, so blur raises it; so does a faint stroke.
+    """
+    pixels = images.flatten(1).double()
+    return 4 * (pixels * (1 - pixels)).sum(1) / pixels.sum(1)
+
+
+def fine_detail(images: Tensor) -> Tensor:
+    """Share of each image's spectral power in details finer than seven pixels (a stroke's width is two or three), ``(N,)``.
+
+    The mean over the image does not count. Blur removes fine detail.
+    """
+    power = torch.fft.fft2(images[:, 0].double() - images.double().mean((1, 2, 3))[:, None, None]).abs().square()
+    frequency = torch.fft.fftfreq(28, dtype=torch.float64)
+    fine = torch.hypot(frequency[:, None], frequency[None]) > 1 / 7
+    return (power * fine).sum((1, 2)) / power.sum((1, 2))
+
+
+def variety(images: Tensor, labels: Tensor) -> np.ndarray:
+    """How much images of one digit differ: mean squared distance from the digit's mean image, ``(10,)``.
+
+    Half the mean squared distance between two images of the digit; in squared grey levels, summed over the pixels.
+    """
+    pixels = images.flatten(1).double()
+    return np.array([float(pixels[labels == digit].var(0, correction=0).sum()) for digit in range(10)])

@@ -1,0 +1,51 @@
+"""Intervals for shares and for ratios of shares."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import binomtest
+
+
+class Estimate(NamedTuple):
+    """A measured value with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def share(count: int, n: int, confidence: float = 0.95) -> Estimate:
+    """A share and its exact interval (Clopper & Pearson 1934)."""
+    interval = binomtest(int(count), int(n)).proportion_ci(confidence, "exact")
+    return Estimate(count / n, float(interval.low), float(interval.high))
+
+
+def ratio_of_shares(count: int, n: int, other_count: int, other_n: int, confidence: float = 0.95) -> Estimate:
+    """How many times larger the share count/n is than other_count/other_n, with an exact conditional interval.
+
+    For rare events both counts are nearly Poisson; given their sum, `count` is binomial with probability
+    p = r·n / (r·n + other_n) where r is the ratio, so Clopper and Pearson's interval for p is one for r.
+
+    Raises
+    ------
+    ValueError
+        If there are no events to compare.
+    """
+    total = int(count) + int(other_count)
+    if not total:
+        raise ValueError("neither set has an event: no ratio can be estimated")
+
+    def ratio(p):
+        return p / (1 - p) * other_n / n if p < 1 else np.inf
+
+    interval = binomtest(int(count), total).proportion_ci(confidence, "exact")
+    return Estimate(ratio(count / total), ratio(interval.low), ratio(interval.high))
+
+
+def bootstrap(statistic, *arrays, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> Estimate:
+    """`statistic(*arrays)` and its percentile interval over resamples of the arrays' common first axis."""
+    generator = np.random.default_rng(seed)
+    n = len(arrays[0])
+    draws = [statistic(*(a[i] for a in arrays)) for i in (generator.integers(n, size=n) for _ in range(resamples))]
+    low, high = np.percentile(draws, [50 * (1 - confidence), 50 * (1 + confidence)])
+    return Estimate(float(statistic(*arrays)), float(low), float(high))

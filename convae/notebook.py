@@ -1,0 +1,171 @@
+"""What every notebook does alike: check its parameters, load its models, show and publish its figures."""
+
+import ast
+import io
+import json
+import os
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from IPython.display import Markdown, display
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor, nn
+
+from convae import parameters
+from convae.claims import CLAIMS
+from convae.data import MD5
+from convae.files import write_atomically
+from convae.recipes import Recipe
+from convae.weights import load_or_train, load_pretrained
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+PLOTLY = "application/vnd.plotly.v1+json"
+DPI = 150
+TOLERANCE = {"relative": 0.005, "absolute": 0.005}  # between machines: float32 sums in another order, and rounding
+VERSIONS_OF = ("torch", "numpy", "scikit-learn", "scipy", "matplotlib", "plotly", "pillow")
+VERDICTS = ("agrees", "agrees in part", "does not agree")
+
+
+class Notebook:
+    """A running notebook: its name, its checked parameters, its models, its figures.
+
+    Parameters
+    ----------
+    name : str
+        The notebook's file name without ``.ipynb``.
+    namespace : dict
+        The notebook's ``globals()``. Lists that came as text, as papermill's ``-p`` gives them, become lists in it.
+
+    Raises
+    ------
+    convae.parameters.ParameterError
+        For a parameter that the notebook does not have, or whose value it cannot take.
+    """
+
+    def __init__(self, name: str, namespace: dict):
+        self.name = name
+        path = NOTEBOOKS / f"{name}.ipynb"
+        names = [*parameters.declared(path), *_injected(namespace.get("In", []))]
+        self.parameters = parameters.check(path, {n: namespace[n] for n in names})
+        namespace.update(self.parameters)
+        self._models = {}
+        self._findings = {}
+
+    def models(self, *names: str) -> dict[str, nn.Module]:
+        """Models by name, such as ``conv_vae_64d``, as the notebook's parameters want them.
+
+        The shipped ones, unless a parameter (seed, epochs, …) differs from what they were trained with: then trained
+        the first time, some minutes each, and kept in the cache.
+        """
+        choices = {k: v for k, v in self.parameters.items() if k in ("seed", "epochs", "difference", "kl_weight")}
+        recipes = {n: Recipe.from_name(n, **choices) for n in names if n != "classifier"}
+        found = dict(zip(recipes, load_or_train(*recipes.values()), strict=True))
+        if "classifier" in names:
+            found["classifier"] = load_pretrained("classifier")
+        self._models.update(found)
+        return found
+
+    def publish(self, figure_name: str, figure: Figure, shows: str, numbers: dict, findings: dict | None = None,
+                tolerance: dict | None = None):
+        """Write a figure of the paper as ``NAME.png`` and ``NAME.json``, and its entry in ``manifest.json``.
+
+        They go to the folder ``CONVAE_FIGURES`` if that is set, as ``convae figures`` does, and nowhere otherwise: no
+        notebook, however it is run, overwrites the committed figures by itself.
+
+        Parameters
+        ----------
+        figure_name : str
+            ``fig1`` to ``fig8``.
+        figure : matplotlib.figure.Figure
+        shows : str
+            What it shows, in one sentence; the picture's alternative text.
+        numbers : dict
+            What is drawn and what the text says of it.
+        findings : dict
+            For each claim's id, its verdict (one of :data:`VERDICTS`) and a sentence with what was measured.
+        tolerance : dict, optional
+            By how much numbers may differ between machines, where :data:`TOLERANCE` is not right.
+        """
+        findings = findings or {}
+        for claim, (verdict, _) in findings.items():
+            if claim not in CLAIMS or verdict not in VERDICTS:
+                raise ValueError(f"no such finding: {claim!r}, {verdict!r}")
+        self._findings |= findings
+        if not (folder := os.environ.get("CONVAE_FIGURES")):
+            return
+        folder = Path(folder)
+        content = {
+            "figure": figure_name,
+            "shows": shows,
+            "findings": {claim: {"verdict": v, "measured": text} for claim, (v, text) in findings.items()},
+            "tolerance": {**TOLERANCE, **(tolerance or {})},
+            "numbers": numbers,
+        }
+        provenance = {
+            "notebook": f"notebooks/{self.name}.ipynb",
+            "parameters": self.parameters,
+            "weights_sha256": {name: model.card["sha256"] for name, model in sorted(self._models.items())},
+            "data_md5": MD5 if self._models else {},
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS_OF}},
+        }
+        write_atomically(folder / f"{figure_name}.png", to_png(figure))
+        write_atomically(folder / f"{figure_name}.json", to_json(content))
+        manifest = folder / "manifest.json"
+        entries = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+        write_atomically(manifest, to_json(dict(sorted({**entries, figure_name: provenance}.items()))))
+
+    def conclude(self):
+        """Show the published findings: for each claim of the paper, what was measured and whether it agrees."""
+        show_table(("claim", "the paper (our words)", "measured here", "verdict"),
+                   [(f"{claim} ({CLAIMS[claim].where})", CLAIMS[claim].statement, measured, f"**{verdict}**")
+                    for claim, (verdict, measured) in self._findings.items()])
+
+
+def show(figure: Figure, interactive=None):
+    """One output that holds a figure twice: as PNG, which every viewer shows, and as a plotly figure if there is one."""
+    bundle = {"image/png": to_png(figure), "text/plain": ""}
+    if interactive is not None:
+        bundle[PLOTLY] = json.loads(interactive.to_json())
+    display(bundle, raw=True)
+
+
+def show_table(header, rows):
+    """A table, as Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    display(Markdown("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)))
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as PNG with 256 colours, a third of the size of the full range, and nothing of when it was made."""
+    full, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, dpi=DPI, format="png", facecolor="white")
+    Image.open(full).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    return small.getvalue()
+
+
+def to_json(content: dict) -> str:
+    """JSON, indented, with lists of plain values on one line; arrays and tensors become lists of 5-digit numbers."""
+    text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
+    return re.sub(r"\[\n\s+([^\[\]{}]*?)\n\s+\]", lambda m: "[" + re.sub(r",\n\s+", ", ", m[1]) + "]", text) + "\n"
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (Tensor, np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def _injected(inputs: list[str]) -> list[str]:
+    """The names that papermill assigned, in the cell that it puts after the notebook's own parameters."""
+    cells = [ast.parse(source) for source in inputs if source.startswith("# Parameters\n")]
+    names = [target.id for cell in cells for a in cell.body if isinstance(a, ast.Assign) for target in a.targets]
+    return [name for name in names if not name.startswith("PAPERMILL_")]

@@ -1,0 +1,22 @@
+"""Colours and small things that all figures share."""
+
+from matplotlib.figure import Figure
+
+# Ten colours that colour-blind readers tell apart as well as ten can be: Petroff, "Accessible color sequences for data
+# visualization" (2021), arXiv:2107.02270. Figures also write the digit beside each cluster.
+DIGIT_COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581",
+                 "#92dadd")
+TRAINING, UNSEEN = "#3f90da", "#ff8c1a"   # the paper's blue and orange
+ADDED, REMOVED = "#1f6fd0", "#e0492e"     # ink that a reconstruction added, and ink that it removed
+LEGIBLE, MISREAD = "#d62718", "#1f6fd0"   # the paper's red circles and blue squares
+INK, FAINT = "#222222", "#9a9a9a"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of its own, in inches, outside pyplot: nothing shows it twice."""
+    return Figure((width, height), layout="constrained")
+
+
+def panel_title(axes, letter: str, text: str):
+    """The paper's letter for the panel, and what it shows, above its left edge."""
+    axes.set_title(f"{letter})  {text}" if letter else text, loc="left", fontsize=11, color=INK)
