@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchvision.transforms.v2 import RandomAffine
-from tqdm.auto import trange
+from tqdm import trange
 
 from convae.data import load_mnist
 from convae.training import Trained, make_optimiser, reproducible

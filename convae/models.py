@@ -76,15 +76,25 @@ class ConvAE(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Images ``(N, 1, 28, 28)`` to latent vectors z ``(N, d)``."""
-        return self.to_z(self.encoder(_check_images(x))).flatten(1)
+        return self.to_z(self.encoder(self._check(x, "x", IMAGE_SHAPE))).flatten(1)
 
     def decode(self, z: Tensor) -> Tensor:
         """Latent vectors z ``(N, d)`` to images ``(N, 1, 28, 28)`` in [0, 1]."""
-        return self.decoder(_check_latents(z, self.latent_dim)[:, :, None, None])
+        return self.decoder(self._check(z, "z", (self.latent_dim,))[:, :, None, None])
 
     def forward(self, x: Tensor) -> Output:
         z = self.encode(x)
         return Output(self.decode(z), z, None, None)
+
+    def _check(self, tensor, name, shape):
+        """The tensor itself, if it is ``(N, *shape)`` and of the weights' type; autocast alone may mix types."""
+        kind, expected = getattr(tensor, "dtype", type(tensor).__name__), next(self.parameters()).dtype
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or (
+                kind != expected and not torch.is_autocast_enabled(tensor.device.type)):
+            raise TypeError(f"{name} must be a tensor of {expected}, as the model's weights are; got {kind}")
+        if tensor.shape[1:] != shape:
+            raise ValueError(f"{name} must have shape (N, {', '.join(map(str, shape))}), got {tuple(tensor.shape)}")
+        return tensor
 
 
 class ConvVAE(ConvAE):
@@ -101,12 +111,13 @@ class ConvVAE(ConvAE):
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean μ and standard deviation σ > 0 for each image, both ``(N, d)``."""
-        layer4 = self.encoder(_check_images(x))
+        layer4 = self.encoder(self._check(x, "x", IMAGE_SHAPE))
         return self.to_mu(layer4).flatten(1), softplus(self.to_sigma(layer4)).flatten(1)
 
     def sample(self, mu: Tensor, sigma: Tensor) -> Tensor:
         """z = μ + ε·σ, ε from the standard normal, equation (2); z = μ in ``eval()`` mode."""
-        return Normal(mu, sigma).rsample() if self.training else mu
+        # Unchecked, so that the loss can say which term fails when σ underflows to 0, for how many images.
+        return Normal(mu, sigma, validate_args=False).rsample() if self.training else mu
 
     def encode(self, x: Tensor) -> Tensor:
         return self.sample(*self.posterior(x))
@@ -126,25 +137,10 @@ def check_architecture(latent_dim, channels, slope, normalised_layers):
         raise TypeError(f"latent_dim must be an int, got {latent_dim!r}")
     if latent_dim < 1:
         raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
-    if len(channels) != 3 or not all(whole(c) and c >= 1 for c in channels):
+    if not isinstance(channels, (tuple, list)) or len(channels) != 3 or not all(whole(c) and c >= 1 for c in channels):
         raise ValueError(f"channels must be three positive ints (maps in layers 2, 3, 4), got {channels!r}")
-    if not 0 <= slope < 1:
-        raise ValueError(f"slope must be in [0, 1), got {slope!r}")
-    if not set(normalised_layers) <= {2, 3, 4}:
-        raise ValueError(f"normalised_layers must be among 2, 3, 4, got {normalised_layers!r}")
-
-
-def _check_images(x):
-    if not isinstance(x, Tensor) or not torch.is_floating_point(x):
-        raise TypeError(f"x must be a floating-point tensor of images, got {getattr(x, 'dtype', type(x).__name__)}")
-    if x.ndim != 4 or x.shape[1:] != IMAGE_SHAPE:
-        raise ValueError(f"x must have shape (N, 1, 28, 28), got {tuple(x.shape)}")
-    return x
-
-
-def _check_latents(z, latent_dim):
-    if not isinstance(z, Tensor) or not torch.is_floating_point(z):
-        raise TypeError(f"z must be a floating-point tensor, got {getattr(z, 'dtype', type(z).__name__)}")
-    if z.ndim != 2 or z.shape[1] != latent_dim:
-        raise ValueError(f"z must have shape (N, {latent_dim}), got {tuple(z.shape)}")
-    return z
+    if not isinstance(slope, (int, float)) or isinstance(slope, bool) or not 0 <= slope < 1:
+        raise ValueError(f"slope must be a number in [0, 1), got {slope!r}")
+    if not isinstance(normalised_layers, (tuple, list)) or not all(map(whole, normalised_layers)) \
+            or list(normalised_layers) != sorted({2, 3, 4} & set(normalised_layers)):
+        raise ValueError(f"normalised_layers must be some of 2, 3, 4 in ascending order, got {normalised_layers!r}")

@@ -25,7 +25,7 @@ from convae.weights import load_or_train, load_pretrained
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 PLOTLY = "application/vnd.plotly.v1+json"
-DPI = 150
+DPI, DPI_SHOWN = 150, 100  # of the files, and in the notebooks, which have to stay small
 TOLERANCE = {"relative": 0.005, "absolute": 0.005}  # between machines: float32 sums in another order, and rounding
 VERSIONS_OF = ("torch", "numpy", "scikit-learn", "scipy", "matplotlib", "plotly", "pillow")
 VERDICTS = ("agrees", "agrees in part", "does not agree")
@@ -126,9 +126,14 @@ class Notebook:
                     for claim, (verdict, measured) in self._findings.items()])
 
 
+def verdict(agrees: bool, in_part: bool = False) -> str:
+    """One of :data:`VERDICTS`."""
+    return VERDICTS[0] if agrees else VERDICTS[1] if in_part else VERDICTS[2]
+
+
 def show(figure: Figure, interactive=None):
     """One output that holds a figure twice: as PNG, which every viewer shows, and as a plotly figure if there is one."""
-    bundle = {"image/png": to_png(figure), "text/plain": ""}
+    bundle = {"image/png": to_png(figure, DPI_SHOWN), "text/plain": ""}
     if interactive is not None:
         bundle[PLOTLY] = json.loads(interactive.to_json())
     display(bundle, raw=True)
@@ -140,11 +145,11 @@ def show_table(header, rows):
     display(Markdown("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)))
 
 
-def to_png(figure: Figure) -> bytes:
+def to_png(figure: Figure, dpi: int = DPI) -> bytes:
     """The figure as PNG with 256 colours, a third of the size of the full range, and nothing of when it was made."""
     full, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(full, dpi=DPI, format="png", facecolor="white")
-    Image.open(full).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    figure.savefig(full, dpi=dpi, format="png", facecolor="white")
+    Image.open(full).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "png", optimize=True)
     return small.getvalue()
 
 

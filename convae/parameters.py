@@ -67,7 +67,7 @@ CHECKS = {
     "percentiles": _list_of(_number(0, 99.99)),
     "bins": _whole(5, 1_000),
     "zoom_percentile": _number(50, 99.99),
-    "legibility_gain": _number(0.001, 1),
+    "more_legible_by": _number(0.001, 1),
 }
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 
 from convae.losses import DIFFERENCES
@@ -54,6 +55,8 @@ class Recipe:
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         for field in dataclasses.fields(self):
             _check_type(field, getattr(self, field.name))
+            if field.type is float:  # 1 and 1.0 are one recipe: they get one key
+                object.__setattr__(self, field.name, float(getattr(self, field.name)))
         _check_among("model", self.model, ("ae", "vae"))
         _check_among("architecture", self.architecture, sorted({a for a, _ in MODELS}))
         _check_among("difference", self.difference, DIFFERENCES)
@@ -101,14 +104,11 @@ class Recipe:
     @classmethod
     def from_name(cls, name: str, **changes) -> "Recipe":
         """The default recipe of a name such as ``conv_vae_64d``, with `changes`."""
-        try:
-            architecture, model, dimension = name.split("_")
-            if not dimension.endswith("d"):
-                raise ValueError
-            latent_dim = int(dimension[:-1])
-        except ValueError:
-            raise ValueError(f"a model's name reads ARCHITECTURE_MODEL_DIMENSIONd, like conv_vae_64d; got {name!r}") from None
-        return cls.from_dict({"architecture": architecture, "model": model, "latent_dim": latent_dim, **changes})
+        parts = re.fullmatch(r"([a-z]+)_([a-z]+)_([1-9][0-9]*)d", name) if isinstance(name, str) else None
+        if not parts:
+            raise ValueError(f"a model's name reads ARCHITECTURE_MODEL_DIMENSIONd, like conv_vae_64d; got {name!r}")
+        architecture, model, latent_dim = parts.groups()
+        return cls.from_dict({"architecture": architecture, "model": model, "latent_dim": int(latent_dim), **changes})
 
 
 def _check_type(field, value):

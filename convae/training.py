@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import trange
+from tqdm import trange
 
 from convae.data import check_images, load_mnist
 from convae.losses import difference, kl_to_standard_normal, loss
@@ -47,7 +47,7 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, b
         If `images` are not what a model takes or too few, or the loss stops being finite.
     """
     x = load_mnist(train=True)[0] if images is None else images
-    x = check_images(x).contiguous(memory_format=torch.channels_last)
+    x = check_images(x).float().contiguous(memory_format=torch.channels_last)
     batches = len(x) // recipe.batch_size
     if not batches:
         raise ValueError(f"images: {len(x)} are fewer than one batch of {recipe.batch_size}")

@@ -24,9 +24,18 @@ def misrecognised(before: Reading, after: Reading) -> np.ndarray:
     return before.digit != after.digit
 
 
-def more_legible(before: Reading, after: Reading, gain: float) -> np.ndarray:
-    """Where the same digit is read, with a probability higher by at least `gain`, ``(N,)`` of bool."""
-    return ~misrecognised(before, after) & (after.probability - before.probability >= gain)
+def legibility_gain(before: Reading, after: Reading, labels) -> np.ndarray:
+    """By how much the probability of the right digit rose, ``(N,)``; NaN where input or output is read as another.
+
+    Parameters
+    ----------
+    before, after : Reading
+        Of the inputs and of the outputs.
+    labels : array
+        The right digits, ``(N,)``.
+    """
+    right = (before.digit == np.asarray(labels)) & (after.digit == np.asarray(labels))
+    return np.where(right, after.probability - before.probability, np.nan)
 
 
 def confusion(before: Reading, after: Reading) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
+from scipy.optimize import brentq
 from torch import Tensor
 
 
@@ -23,6 +25,24 @@ def fine_detail(images: Tensor) -> Tensor:
     frequency = torch.fft.fftfreq(28, dtype=torch.float64)
     fine = torch.hypot(frequency[:, None], frequency[None]) > 1 / 7
     return (power * fine).sum((1, 2)) / power.sum((1, 2))
+
+
+def blurred_as_much(images: Tensor, detail: float) -> tuple[Tensor, float]:
+    """The images blurred until their mean :func:`fine_detail` is `detail`, and the Gaussian's width for it, in pixels.
+
+    Raises
+    ------
+    ValueError
+        If no width up to 5 pixels does that: `detail` must be less than the images have, and more than 0.
+    """
+    def blurred(width):
+        return torch.from_numpy(gaussian_filter(images.numpy(), (0, 0, width, width)))
+
+    def excess(width):
+        return float(fine_detail(blurred(width)).mean()) - detail
+
+    width = brentq(excess, 0.05, 5, xtol=0.005)
+    return blurred(width), width
 
 
 def variety(images: Tensor, labels: Tensor) -> np.ndarray:

@@ -15,7 +15,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 from torch import nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from convae.classifier import ClassifierRecipe, accuracy, train_classifier
 from convae.data import MD5, cache_dir, load_mnist
@@ -147,8 +147,9 @@ def load(folder: Path, name: str) -> nn.Module:
         raise ValueError(f"weights {path} cannot be read: {error.strerror}") from None
     found = hashlib.sha256(content).hexdigest()
     if found != card["sha256"]:
-        raise ValueError(f"weights {path} have SHA-256 {found}, but their card says {card['sha256']}: restore the file "
-                         f"(git checkout) or train it again (python -m convae train {card['name']})")
+        remedy = ("restore the file (git checkout) or train it again (python -m convae reproduce)"
+                  if folder == weights_dir() else "delete both files, and the model is trained again")
+        raise ValueError(f"weights {path} have SHA-256 {found}, but their card says {card['sha256']}: {remedy}")
     kind = ClassifierRecipe if card["name"] == "classifier" else Recipe
     with torch.random.fork_rng(devices=[]):  # building draws initial weights, of no use here
         model = kind.from_dict(card["recipe"]).build()
@@ -159,8 +160,11 @@ def load(folder: Path, name: str) -> nn.Module:
 
 def _read_card(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        card = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"card {path} cannot be read: {error.strerror}") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not UTF-8, or not JSON
         raise ValueError(f"card {path} is not JSON: {error}") from None
+    if not isinstance(card, dict) or not {"name", "recipe", "sha256"} <= card.keys():
+        raise ValueError(f"card {path} has no name, recipe or sha256")
+    return card

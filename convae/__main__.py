@@ -1,0 +1,94 @@
+"""The command line: ``python -m convae COMMAND``, or ``convae COMMAND``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from convae import environment
+
+
+def main():
+    """Run a command; the exit status is 0 if it succeeded, 1 if not, 2 if it was called wrongly, 130 if interrupted."""
+    environment.reenter()  # returns in an interpreter that has all that is needed
+    arguments = _parser().parse_args()
+    from convae.data import DataError
+    from convae.parameters import ParameterError
+    from convae.runner import RunError
+
+    try:
+        sys.exit(arguments.run(arguments))
+    except (DataError, ParameterError, RunError, ValueError, OSError) as error:
+        sys.exit(f"convae: {error}")
+    except KeyboardInterrupt:
+        print("\nconvae: interrupted; figures, notebooks and weights are as they were", file=sys.stderr)
+        sys.exit(130)
+
+
+def _parser():
+    parser = argparse.ArgumentParser("convae", description="Figures, models and checks of the paper's companion.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name, run, help):
+        command = commands.add_parser(name, help=help, description=help)
+        command.set_defaults(run=run)
+        return command
+
+    figures = add("figures", _figures, "run the notebooks and draw the paper's figures")
+    figures.add_argument("--only", metavar="02,05", help="these notebooks only")
+    figures.add_argument("-p", dest="values", action="append", default=[], metavar="NAME=VALUE",
+                         help="a parameter of the notebooks; may be repeated; needs --out")
+    figures.add_argument("--out", type=Path, metavar="DIR", help="put notebooks and figures there, not in their places")
+    add("reproduce", _reproduce, "train every shipped model from scratch, then draw every figure")
+    verify = add("verify", _verify, "run the notebooks again and compare with the committed figures")
+    verify.add_argument("--only", metavar="02,05", help="these notebooks only")
+    train = add("train", _train, "train shipped models again, from scratch")
+    train.add_argument("names", nargs="+", metavar="NAME", help="such as conv_vae_64d")
+    add("data", _data, "fetch MNIST, if it is not there, and check it")
+    return parser
+
+
+def _figures(arguments):
+    from convae import runner
+
+    wrong = [item for item in arguments.values if not item.partition("=")[0].isidentifier() or "=" not in item]
+    if wrong:
+        raise runner.RunError(f"-p takes NAME=VALUE, got {wrong[0]!r}")
+    values = dict(item.split("=", 1) for item in arguments.values)
+    _report(runner.figures(arguments.only, values, arguments.out))
+
+
+def _reproduce(arguments):
+    from convae import runner
+
+    _report(runner.reproduce())
+
+
+def _verify(arguments):
+    from convae import runner
+
+    if differences := runner.verify(arguments.only):
+        print("\n".join(differences))
+        return 1
+    print("All is as committed: numbers within their tolerances, images alike.")
+
+
+def _train(arguments):
+    from convae.weights import shipped_recipe, train_side_by_side, weights_dir
+
+    train_side_by_side([(shipped_recipe(name), weights_dir(), name) for name in arguments.names])
+
+
+def _data(arguments):
+    from convae.data import cache_dir, load_mnist
+
+    load_mnist(train=False)
+    print(f"MNIST is in {cache_dir()}, and whole.")
+
+
+def _report(written):
+    print("\n".join(["Written:", *(f"  {path}" for path in written)]) if written else
+          "Nothing to write: all is as it was, within the tolerances.")
+
+
+if __name__ == "__main__":
+    main()
