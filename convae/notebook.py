@@ -149,7 +149,8 @@ def to_png(figure: Figure, dpi: int = DPI) -> bytes:
     """The figure as PNG with 256 colours, a third of the size of the full range, and nothing of when it was made."""
     full, small = io.BytesIO(), io.BytesIO()
     figure.savefig(full, dpi=dpi, format="png", facecolor="white")
-    Image.open(full).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    picture = Image.open(full).convert("RGB")
+    picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(small, "png", optimize=True)
     return small.getvalue()
 
 

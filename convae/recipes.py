@@ -55,8 +55,6 @@ class Recipe:
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         for field in dataclasses.fields(self):
             _check_type(field, getattr(self, field.name))
-            if field.type is float:  # 1 and 1.0 are one recipe: they get one key
-                object.__setattr__(self, field.name, float(getattr(self, field.name)))
         _check_among("model", self.model, ("ae", "vae"))
         _check_among("architecture", self.architecture, sorted({a for a, _ in MODELS}))
         _check_among("difference", self.difference, DIFFERENCES)
@@ -70,6 +68,8 @@ class Recipe:
         _check_range("batch_size", self.batch_size, 2, 60_000)  # batch normalisation needs two images
         _check_range("seed", self.seed, 0, 2**31 - 1)
         check_architecture(self.latent_dim, self.channels, self.slope, self.normalised_layers)
+        for name in ("slope", "kl_weight", "learning_rate"):  # 1 and 1.0 are one recipe, so they get one key
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     def build(self):
         """A new, untrained model of this recipe; its weights come from torch's generator as it stands."""

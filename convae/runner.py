@@ -5,17 +5,15 @@ import os
 import shutil
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
-from tqdm import tqdm
 
 from convae import compare, parameters, readme
 from convae.data import cache_dir, load_mnist
 from convae.files import write_all_atomically
 from convae.notebook import NOTEBOOKS, ROOT, TOLERANCE, to_json
+from convae.processes import side_by_side
 from convae.weights import SHIPPED, train_shipped, weights_dir
 
 FIGURES = ROOT / "figures"
@@ -130,13 +128,14 @@ class Run:
         WORKSPACE.mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=WORKSPACE))
         try:
-            failures = _execute_all(self.resolved, self.folder, self.weights)
+            order = sorted(self.resolved, key=lambda n: -n.stat().st_size)  # roughly the long ones first
+            jobs = [(n, self.folder / n.stem, self.resolved[n], self.weights) for n in order]
+            failures = [report for report in side_by_side(_execute, jobs) if report]
         except BaseException:
             self.__exit__()
             raise
         if failures:
-            raise RunError("\n\n".join([*failures, "Nothing else was changed: figures, notebooks and weights are as they "
-                                        "were."]))
+            raise RunError("\n\n".join([*failures, "Figures, notebooks and weights are as they were."]))
         return self
 
     def __exit__(self, *_):
@@ -203,22 +202,7 @@ class Run:
             compare.content(old, _read_json(path.with_suffix(".json")), old.get("tolerance", TOLERANCE), f"{name}.json")
 
 
-def _execute_all(resolved, folder, weights):
-    """Run the notebooks side by side, one process a core with one thread each; returns reports of failures."""
-    context = get_context("spawn")
-    order = sorted(resolved, key=lambda n: -n.stat().st_size)  # roughly the long ones first
-    with ProcessPoolExecutor(os.cpu_count(), context, tqdm.set_lock, (context.RLock(),)) as pool:
-        jobs = [pool.submit(_execute, n, folder / n.stem, resolved[n], weights, i) for i, n in enumerate(order)]
-        try:
-            return [report for report in (job.result() for job in jobs) if report]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(pool._processes.values()):
-                process.terminate()
-            raise
-
-
-def _execute(notebook, folder, values, weights, position):
+def _execute(notebook, folder, values, weights, line):
     """Run one notebook into its folder; None, or a report of the cell that failed."""
     from papermill import PapermillExecutionError, execute_notebook
 
@@ -228,7 +212,7 @@ def _execute(notebook, folder, values, weights, position):
         os.environ["CONVAE_WEIGHTS"] = str(weights)
     try:
         execute_notebook(notebook, folder / notebook.name, values, kernel_name="python3", cwd=folder,
-                         progress_bar={"desc": notebook.stem, "position": position, "file": sys.stderr},
+                         progress_bar={"desc": notebook.stem, "position": line, "file": sys.stderr},
                          extra_arguments=["--IPKernelApp.log_level=ERROR"])
     except PapermillExecutionError as error:
         source = "\n".join(f"    {line}" for line in error.source.splitlines()[:12])

@@ -7,11 +7,18 @@ from scipy.stats import binomtest
 
 
 class Estimate(NamedTuple):
-    """A measured value with its interval."""
+    """A measured value with its interval; ``f"{estimate:.1%}"`` gives both, such as ``6.0% (5.5% – 6.5%)``."""
 
     value: float
     low: float
     high: float
+
+    def interval(self, form: str) -> str:
+        """The interval alone, its ends in the format `form`."""
+        return f"{self.low:{form}} – {self.high:{form}}"
+
+    def __format__(self, form: str) -> str:
+        return f"{self.value:{form}} ({self.interval(form)})"
 
 
 def share(count: int, n: int, confidence: float = 0.95) -> Estimate:

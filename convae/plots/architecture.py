@@ -18,7 +18,9 @@ from convae.losses import difference, kl_to_standard_normal
 from convae.models import ConvAE, ConvVAE
 from convae.plots.style import FAINT, INK, new_figure
 
-SIGNED = LinearSegmentedColormap.from_list("signed", ["#8a3f00", "#e08a2c", "#ffffff", "#4d8fcc", "#08306b"])
+# Few enough shades to survive a PNG of 256 colours as they are
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#8a3f00", "#e08a2c", "#ffffff", "#4d8fcc", "#08306b"], N=81)
+GREYS = LinearSegmentedColormap.from_list("greys", ["#ffffff", "#000000"], N=21)
 WINDOW = "#c2185b"      # receptive fields and the lines that belong to them
 NORMALISED = "#1b7f5c"  # frames of normalised layers
 LOSS = "#7a4fb5"        # what training minimises
@@ -170,7 +172,7 @@ class _Planes:
         self.middle = (self.x + self.right) / 2
         self.outline = (self.x, self.bottom, self.right, self.top)
         limit = limit or _limit(values)
-        colours, low, high = ("gray_r", 0, 1) if picture else (SIGNED, -limit, limit)
+        colours, low, high = (GREYS, 0, 1) if picture else (SIGNED, -limit, limit)
         canvas.axes.imshow(sheet, extent=(self.x, self.right, self.bottom, self.top), cmap=colours, vmin=low, vmax=high,
                            interpolation="nearest", aspect="auto", zorder=2)
         for i in range(self.count):
@@ -396,12 +398,12 @@ class _Vector:
     """A latent vector: cells with their values, or a strip of cells where they are many; a note below, if any."""
 
     def __init__(self, canvas, values, x, y, symbol, note="", symbol_below=False):
-        values = values.flatten()
+        values = values.detach().flatten()
         many = len(values) > 3
         width, height = (0.3, 0.72) if many else (0.66, 0.27 * len(values))
         self.left, self.right, self.bottom, self.top = x - width / 2, x + width / 2, y - height / 2, y + height / 2
         limit = 2.5 * max(float(values.abs().max()), 1e-6)  # pale enough to read the values
-        canvas.axes.imshow(values[:, None], extent=(self.left, self.right, self.bottom, self.top), cmap=SIGNED,
+        canvas.axes.imshow(values[:, None].numpy(), extent=(self.left, self.right, self.bottom, self.top), cmap=SIGNED,
                            vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto", zorder=2)
         canvas.box((self.left, self.bottom, self.right, self.top), INK, 1, 3, halo=False)
         if not many:

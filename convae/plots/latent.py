@@ -17,13 +17,13 @@ NAME_SIZE = 15  # of the digits' names, in points
 HALO = [effects.withStroke(linewidth=2.5, foreground="white")]
 
 
-def latent_spaces(z2, z3, labels, model: str, beside: tuple | None = None) -> Figure:
+def latent_spaces(spaces: dict, labels, model: str, beside: tuple | None = None) -> Figure:
     """Panels a and b: a model's 2-D and 3-D latent space, one point a digit, the digit's name at its median.
 
     Parameters
     ----------
-    z2, z3 : array
-        Latent vectors of the same images, ``(N, 2)`` and ``(N, 3)``.
+    spaces : dict
+        By dimension d, 2 or 3, the latent vectors of the same images, ``(N, d)``.
     labels : array
         Their digits ``(N,)``, for the colours.
     model : str
@@ -31,16 +31,13 @@ def latent_spaces(z2, z3, labels, model: str, beside: tuple | None = None) -> Fi
     beside : (array, str), optional
         A 2-D cloud of another model and its name, for a small picture of the two on the same axes.
     """
-    z2, z3, labels = map(np.asarray, (z2, z3, labels))
-    figure = new_figure(12, 5.9)
-    left = figure.add_subplot(1, 2, 1)
-    _scatter(left, z2, labels, size=2.5)
-    panel_title(left, "a", f"{model}, 2-D latent space: {len(z2):,} unseen digits")
-    if beside is not None:
-        _clouds_on_the_same_axes(left, (z2, model), beside)
-    right = figure.add_subplot(1, 2, 2, projection="3d")
-    _scatter(right, z3, labels, size=2)
-    panel_title(right, "b", f"{model}, 3-D latent space")
+    figure = new_figure(6 * len(spaces), 5.9)
+    for i, (d, z) in enumerate(spaces.items(), 1):
+        axes = figure.add_subplot(1, len(spaces), i, projection="3d" if d == 3 else None)
+        _scatter(axes, np.asarray(z), np.asarray(labels), size=2.5)
+        panel_title(axes, "ab"[i - 1], f"{model}, {d}-D latent space" + (f": {len(z):,} unseen digits" if i == 1 else ""))
+        if d == 2 and beside is not None:
+            _clouds_on_the_same_axes(axes, (np.asarray(z), model), beside)
     figure.legend(handles=[Patch(color=c, label=str(d)) for d, c in enumerate(DIGIT_COLOURS)], loc="outside lower center",
                   ncols=10, frameon=False, handlelength=1, handleheight=1, columnspacing=1.4)
     return figure
@@ -131,37 +128,36 @@ def _clouds_on_the_same_axes(axes, own, other):
     inset.text(0.03, 0.02, f"{own[1]} black, {other[1]} grey", transform=inset.transAxes, fontsize=6.5, color=INK)
 
 
-def interactive_latent_spaces(z2, z3, labels, images: Tensor, model: str) -> go.Figure:
-    """The same to zoom, turn and hover over; hovering shows the digit's image, drawn in dots, and its index.
+def interactive_latent_spaces(spaces: dict, labels, images: Tensor, model: str) -> go.Figure:
+    """The same to zoom, turn and hover over; hovering shows the digit's image, drawn in dots, and which it is.
 
     Parameters
     ----------
-    z2, z3, labels
+    spaces, labels, model
         As for :func:`latent_spaces`.
     images : Tensor
         The images themselves, ``(N, 1, 28, 28)``.
-    model : str
-        Name of the model, for the titles.
     """
-    z2, z3, labels = np.asarray(z2).round(3), np.asarray(z3).round(3), np.asarray(labels)
-    pictures = np.array([in_dots(image) for image in images])
-    figure = make_subplots(1, 2, specs=[[{"type": "xy"}, {"type": "scene"}]], horizontal_spacing=0.03,
-                           subplot_titles=(f"a) {model}, 2-D", f"b) {model}, 3-D: drag to turn"))
-    for digit, colour in enumerate(DIGIT_COLOURS):
-        mine = labels == digit
-        look = {"mode": "markers", "name": str(digit), "legendgroup": str(digit), "text": pictures[mine].tolist(),
-                "hovertemplate": f"%{{text}}<extra>{digit}</extra>"}
-        figure.add_trace(go.Scatter(x=z2[mine, 0].tolist(), y=z2[mine, 1].tolist(), marker_color=colour, marker_size=4,
-                                    **look), 1, 1)
-        figure.add_trace(go.Scatter3d(x=z3[mine, 0].tolist(), y=z3[mine, 1].tolist(), z=z3[mine, 2].tolist(),
-                                      marker_color=colour, marker_size=2, showlegend=False, **look), 1, 2)
+    labels, pictures = np.asarray(labels), np.array([in_dots(image) for image in images])
+    figure = make_subplots(1, len(spaces), specs=[[{"type": "scene" if d == 3 else "xy"} for d in spaces]],
+                           horizontal_spacing=0.03, subplot_titles=[
+                               f"{letter}) {model}, {d}-D" + (": drag to turn" if d == 3 else "")
+                               for letter, d in zip("ab", spaces, strict=False)])
+    for column, (d, z) in enumerate(spaces.items(), 1):
+        for digit, colour in enumerate(DIGIT_COLOURS):
+            mine = labels == digit
+            places = dict(zip("xyz", np.asarray(z)[mine].round(3).T.tolist(), strict=False))
+            trace, size = (go.Scatter3d, 2) if d == 3 else (go.Scatter, 4)
+            figure.add_trace(trace(**places, mode="markers", marker={"color": colour, "size": size}, name=str(digit),
+                                   legendgroup=str(digit), showlegend=column == 1, text=pictures[mine].tolist(),
+                                   hovertemplate=f"%{{text}}<extra>{digit}</extra>"), 1, column)
     figure.update_xaxes(title="z₁")
     figure.update_yaxes(title="z₂", scaleanchor="x")
     figure.update_layout(
         template="plotly_white", height=560, margin={"l": 10, "r": 10, "t": 40, "b": 10}, dragmode="pan",
         legend={"title": "digit (click: off, on)", "itemsizing": "constant"},
         hoverlabel={"font": {"family": "DejaVu Sans Mono, monospace", "size": 13}, "bgcolor": "white", "align": "left"},
-        scene={"xaxis_title": "z₁", "yaxis_title": "z₂", "zaxis_title": "z₃", "aspectmode": "cube"},
+        scene={"xaxis_title": "z₁", "yaxis_title": "z₂", "zaxis_title": "z₃", "aspectmode": "data"},
     )
     return figure
 

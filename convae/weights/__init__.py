@@ -8,18 +8,16 @@ import hashlib
 import json
 import os
 import platform
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from convae.classifier import ClassifierRecipe, accuracy, train_classifier
 from convae.data import MD5, cache_dir, load_mnist
 from convae.files import write_atomically
+from convae.processes import side_by_side
 from convae.recipes import Recipe
 from convae.training import test_metrics, train
 
@@ -108,17 +106,7 @@ def train_side_by_side(jobs: list[tuple[Recipe | ClassifierRecipe, Path, str]]):
     """Train and save each (recipe, folder, file name): one process a core, with one thread each."""
     jobs = sorted(jobs, key=lambda job: -job[0].epochs)  # the long ones first
     load_mnist(train=True)  # fetched once, before the processes need it
-    context = get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), context, tqdm.set_lock, (context.RLock(),)) as pool:
-        running = [pool.submit(train_and_save, *job, True, i) for i, job in enumerate(jobs)]
-        try:
-            for job in as_completed(running):
-                job.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(pool._processes.values()):
-                process.terminate()
-            raise
+    side_by_side(train_and_save, [(*job, True) for job in jobs])
 
 
 def _place(recipe: Recipe) -> tuple[Path, str]:
