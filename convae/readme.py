@@ -7,6 +7,10 @@ from convae.claims import CLAIMS
 from convae.notebook import ROOT
 
 README = ROOT / "README.md"
+CAUTION = """
+One training run of each model stands behind these verdicts, and the rules that reach them, which stand in the notebooks,
+were written with that run's numbers in sight. Trust the numbers first; other seeds are one parameter away (below).
+"""
 START, END = "<!-- generated from figures/*.json: start -->", "<!-- generated: end -->"
 
 
@@ -24,7 +28,8 @@ def render(text: str, contents: dict[Path, str | bytes] | None = None) -> str:
     if not end:
         raise ValueError(f"{README}: the lines {START!r} and {END!r} must stand in it, in this order")
     figures = [_figure(ROOT / "figures" / f"fig{n}.json", contents or {}) for n in range(1, 9)]
-    return f"{before}{START}\n{_gallery(figures)}\n{_table(figures)}\n{END}{after}"
+    return "\n".join([f"{before}{START}", "## What the paper claims, and what we measured\n", *_table(figures),
+                      CAUTION, "## The figures\n", *_gallery(figures), f"{END}{after}"])
 
 
 def _figure(path, contents):
@@ -33,22 +38,20 @@ def _figure(path, contents):
 
 
 def _gallery(figures):
-    lines = []
     for figure in figures:
         number = figure["figure"].removeprefix("fig")
-        lines += [f"![Figure {number}: {figure['shows']}](figures/{figure['figure']}.png)\n",
-                  f"**Figure {number}.** {figure['shows']}.\n"]
-    return "\n".join(lines)
+        yield f"![Figure {number}: {figure['shows']}](figures/{figure['figure']}.png)\n"
+        yield f"**Figure {number}.** {figure['shows']}.\n"
 
 
 def _table(figures):
+    yield "| claim | the paper says (our words) | we measured | verdict |"
+    yield "|---|---|---|---|"
     findings = {claim: (finding, figure["figure"]) for figure in figures for claim, finding in figure["findings"].items()}
-    lines = ["| claim | the paper says (our words) | we measured | verdict |", "|---|---|---|---|"]
     for claim, (where, statement) in CLAIMS.items():
         if claim in findings:
             finding, figure = findings[claim]
-            lines.append(f"| {claim} ({where}) | {statement} | {finding['measured']} "
-                         f"([numbers](figures/{figure}.json)) | **{finding['verdict']}** |")
+            yield (f"| {claim} ({where}) | {statement} | {finding['measured']} ([numbers](figures/{figure}.json)) "
+                   f"| **{finding['verdict']}** |")
         else:
-            lines.append(f"| {claim} ({where}) | {statement} | not yet measured | – |")
-    return "\n".join(lines)
+            yield f"| {claim} ({where}) | {statement} | not yet measured | – |"

@@ -70,6 +70,8 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, b
                 total += value.item()
             history.append(total / batches)
             bar.set_postfix(loss=f"{history[-1]:.2f}")
+    if not all(p.isfinite().all() for p in model.parameters()):  # the loss is checked before a step, not after the last
+        raise ValueError(f"{recipe.name}: the last step left weights that are not finite; try a lower learning_rate")
     return Trained(model.to(memory_format=torch.contiguous_format).eval(), history)
 
 
@@ -97,7 +99,7 @@ def reproducible(seed: int):
 
 
 @torch.no_grad()
-def test_metrics(model: nn.Module, recipe: Recipe, images: Tensor) -> dict[str, float]:
+def unseen_metrics(model: nn.Module, recipe: Recipe, images: Tensor) -> dict[str, float]:
     """The objective on images not trained on, z sampled once as in training (seeded by the recipe).
 
     Returns

@@ -76,6 +76,7 @@ def _scatter(axes, z, labels, size, limits=None, names=True):
     axes.tick_params(labelsize=8, colors="#555555")
     if z.shape[1] == 3:
         axes.set_box_aspect(high - low)
+        axes.locator_params(nbins=4)
         axes.view_init(22, -55)
     else:
         axes.set_aspect("equal")

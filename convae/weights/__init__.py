@@ -19,7 +19,7 @@ from convae.data import MD5, cache_dir, load_mnist
 from convae.files import write_atomically
 from convae.processes import side_by_side
 from convae.recipes import Recipe
-from convae.training import test_metrics, train
+from convae.training import unseen_metrics, train
 
 SHIPPED = ("conv_ae_2d", "conv_ae_3d", "conv_ae_64d", "conv_vae_2d", "conv_vae_3d", "conv_vae_64d", "classifier")
 
@@ -78,7 +78,7 @@ def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool
         metrics = {"accuracy": round(accuracy(model, *load_mnist(train=False)), 4)}
     else:
         model, history = train(recipe, None, progress, bar_position)
-        metrics = test_metrics(model, recipe, load_mnist(train=False)[0])
+        metrics = unseen_metrics(model, recipe, load_mnist(train=False)[0])
     content = safetensors.torch.save({key: t.contiguous() for key, t in model.state_dict().items()})
     card = {
         "name": recipe.name,

@@ -1,0 +1,69 @@
+"""The committed figures: whole, traceable, and what the notebooks draw today."""
+
+import hashlib
+import io
+import json
+import re
+
+import pytest
+from PIL import Image
+
+from convae import parameters, runner
+from convae.claims import CLAIMS
+from convae.data import MD5
+from convae.notebook import ROOT, VERDICTS
+from convae.weights import weights_dir
+
+NAMES = [f"fig{n}" for n in range(1, 9)]
+MANIFEST = json.loads((runner.FIGURES / "manifest.json").read_text(encoding="utf-8"))
+
+
+def read(name):
+    return json.loads((runner.FIGURES / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_committed_figures_and_notebooks_are_what_the_notebooks_draw_today():
+    assert runner.verify() == []
+
+
+def test_every_figure_is_there_with_its_numbers_and_nothing_else_is():
+    expected = {f"{name}.{kind}" for name in NAMES for kind in ("png", "json")} | {"manifest.json"}
+    assert {p.name for p in runner.FIGURES.iterdir()} == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_states_what_it_shows_its_tolerances_and_its_numbers(name):
+    figure = read(name)
+    assert set(figure) == {"figure", "shows", "findings", "tolerance", "numbers"}
+    assert figure["figure"] == name and len(figure["shows"]) > 40 and figure["numbers"]
+    assert 0 < figure["tolerance"]["relative"] <= 0.01 and 0 < figure["tolerance"]["absolute"] <= 0.01
+    for claim, finding in figure["findings"].items():
+        assert claim in CLAIMS and finding["verdict"] in VERDICTS and re.search(r"\d", finding["measured"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_is_wide_enough_and_holds_no_metadata(name):
+    image = Image.open(io.BytesIO((runner.FIGURES / f"{name}.png").read_bytes()))
+    assert image.width >= 1200 and image.height >= 500
+    assert not image.info
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_manifest_traces_a_figure_to_notebook_parameters_weights_and_data(name):
+    entry = MANIFEST[name]
+    notebook = ROOT / entry["notebook"]
+    assert entry["parameters"] == parameters.declared(notebook)
+    assert entry["data_md5"] == MD5
+    assert entry["weights_sha256"]
+    for model, sha256 in entry["weights_sha256"].items():
+        assert hashlib.sha256((weights_dir() / f"{model}.safetensors").read_bytes()).hexdigest() == sha256
+    assert {"python", "torch", "numpy", "matplotlib"} <= set(entry["versions"])
+
+
+def test_the_manifest_has_the_eight_figures_only():
+    assert list(MANIFEST) == NAMES
+
+
+def test_each_claim_belongs_to_at_most_one_figure():
+    claims = [claim for name in NAMES for claim in read(name)["findings"]]
+    assert len(claims) == len(set(claims)) == 16

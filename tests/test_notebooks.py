@@ -1,0 +1,118 @@
+"""The notebooks as documents: what a reader opens on GitHub or in JupyterLab."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from convae.claims import CLAIMS
+from convae.notebook import NOTEBOOKS, PLOTLY, ROOT
+
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(params=PATHS, ids=[p.stem for p in PATHS])
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, 4)
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def published(path):
+    """The figures that a notebook publishes, in its order."""
+    sources = "".join(cell.source for cell in code(nbformat.read(path, 4)))
+    return list(dict.fromkeys(re.findall(r'"(fig\d)"', sources)))
+
+
+def test_there_are_five_numbered_without_a_gap():
+    assert [p.stem[:3] for p in PATHS] == [f"{n:02}_" for n in range(1, len(PATHS) + 1)] and len(PATHS) >= 5
+
+
+def test_it_is_valid_and_small_enough_for_github(path, notebook):
+    nbformat.validate(notebook)
+    assert path.stat().st_size < 2_000_000
+
+
+def test_it_was_executed_from_top_to_bottom_without_an_error(notebook):
+    assert [cell.execution_count for cell in code(notebook)] == list(range(1, len(code(notebook)) + 1))
+    assert not [o for cell in code(notebook) for o in cell.outputs if o.output_type == "error"]
+
+
+def test_nothing_was_printed_to_standard_error(notebook):
+    assert not [o for cell in code(notebook) for o in cell.outputs if o.get("name") == "stderr"]
+
+
+def test_it_has_one_parameters_cell_before_any_other_code(notebook):
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert tagged == code(notebook)[:1]
+    assert not [cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])]
+
+
+def test_parameters_are_checked_right_after_they_are_set(path, notebook):
+    assert f'notebook = Notebook("{path.stem}", globals())' in code(notebook)[1].source
+
+
+def test_its_metadata_says_the_kernel_and_nothing_of_the_machine(notebook):
+    assert notebook.metadata == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+                                 "language_info": {"name": "python"}}
+    assert not [cell for cell in notebook.cells if set(cell.metadata) - {"tags"}]
+
+
+def test_it_holds_no_path_of_a_machine_and_no_time(path):
+    text = path.read_text(encoding="utf-8")
+    for pattern in (re.escape(str(ROOT)), re.escape(str(Path.home()) + "/"), r"/home/\w", r"/Users/\w", r"[A-Z]:\\\\Users",
+                    r"\b20\d\d-\d\d-\d\d[T ]\d\d:", r"ipykernel_\d"):
+        assert not re.search(pattern, text), pattern
+    assert sys.prefix not in text
+
+
+def test_it_opens_with_a_question_and_names_its_figures(notebook):
+    first = notebook.cells[0]
+    assert first.cell_type == "markdown"
+    assert re.match(r"# \d\d · .+\?\n", first.source)
+    assert re.search(r"\*\*Figures? \d", first.source)
+
+
+def test_it_closes_with_what_was_found(notebook):
+    headings = [cell.source for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith("## ")]
+    assert headings[-1].startswith("## What we found")
+    assert any("text/markdown" in o.get("data", {}) for o in notebook.cells[-1].outputs)
+
+
+def test_the_closing_table_gives_a_verdict_for_each_claim_of_its_figures(path, notebook):
+    claims = [c for n in published(path) for c in json.loads((ROOT / "figures" / f"{n}.json").read_text("utf-8"))["findings"]]
+    table = "".join(o.data["text/markdown"] for o in notebook.cells[-1].outputs)
+    for claim in dict.fromkeys(claims):
+        assert f"| {claim} ({CLAIMS[claim].where}) | {CLAIMS[claim].statement} | " in table
+
+
+def test_every_interactive_figure_comes_with_a_picture_in_the_same_output(notebook):
+    outputs = [o.data for cell in code(notebook) for o in cell.outputs if PLOTLY in o.get("data", {})]
+    assert all("image/png" in data for data in outputs)
+
+
+def test_every_figure_of_the_paper_is_published_by_exactly_one_notebook():
+    assert sorted(n for path in PATHS for n in published(path)) == [f"fig{n}" for n in range(1, 9)]
+
+
+def test_the_readme_lists_every_notebook_with_its_figures():
+    for path in PATHS:
+        numbers = ", ".join(n.removeprefix("fig") for n in published(path))
+        assert re.search(rf"\| \[{path.stem}\]\(notebooks/{path.name}\) \| .+\? \| {numbers} \|", README), path.stem
+
+
+def test_no_function_is_defined_in_two_notebooks():
+    defined = [name for path in PATHS for cell in code(nbformat.read(path, 4))
+               for name in re.findall(r"^def (\w+)", cell.source, re.MULTILINE)]
+    assert sorted(set(defined)) == sorted(defined)

@@ -1,0 +1,66 @@
+"""The README: current, complete, and true of the repository."""
+
+import re
+
+import pytest
+
+from convae import readme
+from convae.claims import CLAIMS
+from convae.notebook import NOTEBOOKS, ROOT
+
+TEXT = readme.README.read_text(encoding="utf-8")
+
+
+def test_its_generated_part_is_current():
+    assert readme.changes({}) == {}
+
+
+def test_it_renews_the_generated_part_and_nothing_else():
+    stale = TEXT.replace("**agrees**", "**does not agree**")
+    assert stale != TEXT
+    assert readme.render(stale) == TEXT
+
+
+@pytest.mark.parametrize("text", ["no markers", readme.START, f"{readme.END}{readme.START}"])
+def test_it_refuses_a_text_without_its_markers(text):
+    with pytest.raises(ValueError, match="must stand in it"):
+        readme.render(text)
+
+
+def test_it_lists_every_claim_and_shows_every_figure():
+    for claim, (where, statement) in CLAIMS.items():
+        assert f"| {claim} ({where}) | {statement} | " in TEXT
+    for n in range(1, 9):
+        assert f"(figures/fig{n}.png)" in TEXT
+
+
+def test_its_links_lead_somewhere():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("http")]
+    headings = {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in re.findall(r"^#+ (.+)$", TEXT, re.M)}
+    assert len(links) > 20
+    for link in links:
+        assert link.removeprefix("#") in headings if link.startswith("#") else (ROOT / link).exists(), link
+
+
+def test_its_recipes_name_notebooks_and_parameters_that_exist():
+    from convae import parameters
+
+    recipes = re.findall(r"^papermill (\S+) out\.ipynb (.+)$", TEXT, re.M)
+    assert len(recipes) >= 4
+    for notebook, options in recipes:
+        values = {name: value.strip("'") for name, value in re.findall(r"-p (\w+) ('[^']+'|\S+)", options)}
+        assert values
+        parameters.check(ROOT / notebook, values)
+
+
+def test_its_two_commands_come_first():
+    commands = re.findall(r"^make \w+", TEXT, re.M)
+    assert commands[:2] == ["make figures", "make test"]
+
+
+def test_it_has_a_japanese_summary():
+    assert re.search("[ぁ-ん]", TEXT.partition("## 日本語の概要")[2])
+
+
+def test_every_notebook_is_mentioned():
+    assert all(f"(notebooks/{path.name})" in TEXT for path in NOTEBOOKS.glob("*.ipynb"))
