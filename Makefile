@@ -22,8 +22,9 @@ reproduce:  ## train every model from scratch, then draw every figure
 verify:  ## run everything again and compare with the committed figures
 	$(RUN) convae verify $(ARGS)
 
+# The data first: fetched once, before two workers want it
 test:  ## run the tests and check every notebook against its outputs
-	$(RUN) convae data  # once, before two workers want it
+	$(RUN) convae data
 	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
 lab:  ## open the notebooks in JupyterLab

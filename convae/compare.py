@@ -13,7 +13,7 @@ from PIL import Image
 
 PNG_URI = "data:image/png;base64,"
 NUMBER = re.compile(r"[-−]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
-MEAN_GREY_LEVELS, CHANGED_PIXELS = 1.0, 0.01  # by which images may differ: on average, and share changed by over 64
+BLOCK, GREY_LEVELS = 16, 8  # images are alike if no block of 16 × 16 pixels differs by more than this on average
 
 
 def content(old, new, tolerance: dict, where: str = "") -> list[str]:
@@ -57,17 +57,23 @@ def text(old: str, new: str, where: str = "") -> list[str]:
 
 
 def png(old: bytes, new: bytes, where: str = "") -> list[str]:
-    """Whether two PNG images are alike: of one size, and but for a few pixels of the same grey levels."""
+    """Whether two PNG images are alike: of one size, and in no place more than slightly different.
+
+    Compared block by block, so that a label gone or a mark moved shows however large the image is.
+    """
     if old == new:
         return []
     a, b = (np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), dtype=float) for content in (old, new))
     if a.shape != b.shape:
         return [f"{where}: {b.shape[1]} × {b.shape[0]} pixels, were {a.shape[1]} × {a.shape[0]}"]
-    apart = np.abs(a - b)
-    mean, changed = apart.mean(), (apart.max(2) > 64).mean()
-    if mean <= MEAN_GREY_LEVELS and changed <= CHANGED_PIXELS:
+    apart = np.abs(a - b).max(2)
+    apart = np.pad(apart, [(0, -side % BLOCK) for side in apart.shape], mode="edge")
+    blocks = apart.reshape(len(apart) // BLOCK, BLOCK, -1, BLOCK).mean((1, 3))
+    if blocks.max() <= GREY_LEVELS:
         return []
-    return [f"{where}: looks different ({changed:.1%} of the pixels changed, {mean:.1f} grey levels on average)"]
+    row, column = np.unravel_index(blocks.argmax(), blocks.shape)
+    return [f"{where}: looks different in {(blocks > GREY_LEVELS).sum()} places, most of all near pixel "
+            f"({column * BLOCK}, {row * BLOCK}) from the left and the top"]
 
 
 def notebook(old, new, tolerance: dict) -> list[str]:

@@ -114,7 +114,7 @@ def _lacks(python, extras):
     if python == sys.executable:
         return lacks(extras)
     answer = _ask(python, "-m", "convae.environment", "--lacks", *extras)
-    return ["an interpreter that starts"] if answer is None else answer.splitlines()
+    return ["an interpreter that starts"] if answer is None else list(filter(None, answer.split("\n")))
 
 
 def _ask(python, *arguments):
@@ -216,8 +216,8 @@ def _must(what, status, lines):
     if status:
         _say(f"set-up failed at {what} (exit status {status}), saying:")
         print("\n".join(f"  {line}" for line in lines), file=sys.stderr)
-        sys.exit(f"convae: without network, connect; with a full disk, free 6 GB. Then run the same command again: it "
-                 f"makes {VENV} afresh, and what pip has in its cache is not downloaded twice.")
+        sys.exit("convae: if the network was away, connect; if the disk is full, make room for 6 GB. Then run the same "
+                 f"command again: it makes {VENV} afresh, and does not download again what pip has in its cache.")
 
 
 @contextmanager

@@ -55,12 +55,21 @@ def test_images_that_differ_by_a_hair_are_alike():
 
 
 @pytest.mark.parametrize("other, says", [
-    (changed(PICTURE, -150, 4), "looks different"), (changed(PICTURE, 3, 40), "looks different"),
+    (changed(PICTURE, -150, 4), "looks different in 4 places, most of all near pixel (0, 0)"),
+    (changed(PICTURE, 10, 40), "looks different in 12 places"),
     (PICTURE[:, :-1], "49 × 40 pixels, were 50 × 40"),
 ])
 def test_images_that_look_different_are_reported(other, says):
     (difference,) = compare.png(png(PICTURE), png(other), "fig9.png")
     assert difference.startswith("fig9.png") and says in difference
+
+
+def test_a_label_that_is_gone_is_noticed_in_a_large_image():
+    large = np.full((900, 1800, 3), 255)
+    labelled = large.copy()
+    labelled[700:710, 1500:1503] = 0  # a stroke of a letter
+    (difference,) = compare.png(png(large), png(labelled))
+    assert "looks different in 2 places, most of all near pixel (1488, 704)" in difference
 
 
 def test_pictures_inside_interactive_figures_are_compared_as_pictures():

@@ -19,7 +19,7 @@ from convae.data import MD5, cache_dir, load_mnist
 from convae.files import write_atomically
 from convae.processes import side_by_side
 from convae.recipes import Recipe
-from convae.training import unseen_metrics, train
+from convae.training import train, unseen_metrics
 
 SHIPPED = ("conv_ae_2d", "conv_ae_3d", "conv_ae_64d", "conv_vae_2d", "conv_vae_3d", "conv_vae_64d", "classifier")
 
