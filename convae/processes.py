@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
@@ -11,6 +12,7 @@ from tqdm import tqdm
 def side_by_side(function, jobs: list[tuple]) -> list:
     """``function(*job, line)`` for each job, `line` being its own line of the terminal for a progress bar.
 
+    Where there is no terminal whose cursor could move between lines, as in a notebook or a log, `line` is always 0.
     The first exception, and Ctrl-C, stops all the others. (A kernel that one of them had started notices within a
     second that its parent is gone, and ends too.)
 
@@ -21,7 +23,8 @@ def side_by_side(function, jobs: list[tuple]) -> list:
     """
     context = get_context("spawn")  # no state but what is passed
     with ProcessPoolExecutor(os.cpu_count(), context, _set_up, (context.RLock(),)) as pool:
-        running = [pool.submit(function, *job, line) for line, job in enumerate(jobs)]
+        terminal = sys.stderr.isatty()
+        running = [pool.submit(function, *job, i if terminal else 0) for i, job in enumerate(jobs)]
         try:
             for job in as_completed(running):
                 job.result()
