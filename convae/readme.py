@@ -9,7 +9,9 @@ from convae.notebook import ROOT
 README = ROOT / "README.md"
 CAUTION = """
 One training run of each model stands behind these verdicts, and the rules that reach them, which stand in the notebooks,
-were written with that run's numbers in sight. Trust the numbers first; other seeds are one parameter away (below).
+were written with that run's numbers in sight. Trust the numbers first. Intervals tell what other unseen images would change;
+other seeds, other choices where the paper is silent, or another classifier can change more. They are one parameter away
+(below), but not yet measured.
 """
 START, END = "<!-- generated from figures/*.json: start -->", "<!-- generated: end -->"
 

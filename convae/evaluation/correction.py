@@ -57,3 +57,49 @@ def changed_share(images: Tensor, reconstructions: Tensor, threshold: float) -> 
 def changed_ink(images: Tensor, reconstructions: Tensor) -> Tensor:
     """Ink added plus ink removed, as a share of the input's ink, ``(N,)``."""
     return (reconstructions - images).abs().flatten(1).double().sum(1) / images.flatten(1).double().sum(1)
+
+
+def plant_defects(images: Tensor, kind: str, size: int = 4, seed: int = 0) -> tuple[Tensor, np.ndarray]:
+    """Damage each image in one place: where is known, so that it can be asked whether it is found.
+
+    Parameters
+    ----------
+    images : Tensor
+        ``(N, 1, 28, 28)`` in [0, 1], each with some ink.
+    kind : {"blot", "gap"}
+        A square of ink where there was none, beside the digit or inside it; or a square around a pixel of ink, erased.
+    size : int
+        The square's side, in pixels.
+    seed : int
+        Draws the places.
+
+    Returns
+    -------
+    damaged : Tensor
+        ``(N, 1, 28, 28)``.
+    corners : array
+        Row and column of each square's upper left pixel, ``(N, 2)``.
+    """
+    generator, damaged, corners = np.random.default_rng(seed), images.clone(), []
+    for image in damaged[:, 0]:
+        if kind == "gap":
+            candidates = np.argwhere(image.numpy() > 0.5) - size // 2
+        else:  # squares within the digit's frame without ink
+            ink = ndimage.maximum_filter(image.numpy(), size, origin=-(size // 2))  # of the square from here on
+            rows, columns = np.nonzero(image.numpy() > 0.5)
+            candidates = np.argwhere(ink < 0.1)
+            inside = (candidates >= [rows.min() - size, columns.min() - size]) & (candidates <= [rows.max(), columns.max()])
+            candidates = candidates[inside.all(1)]
+        candidates = candidates[((candidates >= 0) & (candidates <= 28 - size)).all(1)]
+        row, column = candidates[generator.integers(len(candidates))]
+        image[row:row + size, column:column + size] = float(kind == "blot")
+        corners.append((row, column))
+    return damaged, np.array(corners)
+
+
+def found(regions: list[Region], corner, size: int = 4, margin: int = 1) -> bool:
+    """Whether the largest correction is centred in the square at `corner` (row, column), or up to `margin` beside it."""
+    if not regions:
+        return False
+    column, row = regions[0].centre
+    return all(start - margin <= x <= start + size - 1 + margin for x, start in zip((row, column), corner, strict=True))

@@ -41,7 +41,10 @@ def blurred_as_much(images: Tensor, detail: float) -> tuple[Tensor, float]:
     def excess(width):
         return float(fine_detail(blurred(width)).mean()) - detail
 
-    width = brentq(excess, 0.05, 5, xtol=0.005)
+    try:
+        width = brentq(excess, 0.05, 5, xtol=0.005)
+    except ValueError as error:
+        raise ValueError(f"no blur of these images up to 5 pixels wide leaves {detail:.3g} of fine detail") from error
     return blurred(width), width
 
 

@@ -22,7 +22,9 @@ class Estimate(NamedTuple):
 
 
 def share(count: int, n: int, confidence: float = 0.95) -> Estimate:
-    """A share and its exact interval (Clopper & Pearson 1934)."""
+    """A share and its exact interval (Clopper & Pearson 1934). Of nothing, the share is NaN, from 0 to 1."""
+    if not n:
+        return Estimate(float("nan"), 0.0, 1.0)
     interval = binomtest(int(count), int(n)).proportion_ci(confidence, "exact")
     return Estimate(count / n, float(interval.low), float(interval.high))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter, ScalarFormatter
+from matplotlib.ticker import NullLocator, PercentFormatter, ScalarFormatter
 from plotly.subplots import make_subplots
 
 from convae.plots.style import FAINT, INK, TRAINING, UNSEEN, new_figure, panel_title
@@ -12,7 +12,7 @@ SETS = (("training images", TRAINING), ("unseen images", UNSEEN))
 X_TITLE = "reconstruction error: squared difference, summed over the pixels"
 
 
-def error_histograms(shares, edges, zoomed_shares, zoomed_edges, sizes) -> Figure:
+def error_histograms(shares, edges, zoomed_shares, zoomed_edges, sizes, percentile: float) -> Figure:
     """Panels a and b: how the errors are distributed, and the same where they are large.
 
     Parameters
@@ -23,10 +23,13 @@ def error_histograms(shares, edges, zoomed_shares, zoomed_edges, sizes) -> Figur
         The bins' edges.
     sizes : pair of int
         How many images the two sets have.
+    percentile : float
+        Of the training images' errors, where panel b begins.
     """
     figure = new_figure(12, 4.6)
-    for axes, letter, title, pair, bins in zip(figure.subplots(1, 2), "ab", ("all errors", "large errors, enlarged"),
-                                               (shares, zoomed_shares), (edges, zoomed_edges), strict=True):
+    titles = "all errors", f"the errors above the training images' percentile {percentile:g}"
+    for axes, letter, title, pair, bins in zip(figure.subplots(1, 2), "ab", titles, (shares, zoomed_shares),
+                                               (edges, zoomed_edges), strict=True):
         for share, size, (name, colour) in zip(pair, sizes, SETS, strict=True):
             axes.stairs(share, bins, fill=True, color=colour, alpha=0.45)
             axes.stairs(share, bins, color=colour, linewidth=1.4, label=f"{size:,} {name}")
@@ -69,12 +72,12 @@ def tail_ratios(percentiles, ratios) -> Figure:
     value, low, high = np.array(ratios).T
     axes.axhline(1, color=FAINT, linewidth=1)
     axes.errorbar(places, value, [value - low, high - value], fmt="o", color=INK, capsize=4, markersize=6)
-    for place, ratio in zip(places, value, strict=True):
-        axes.annotate(f"{ratio:.2f}", (place, ratio), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
     axes.set_yscale("log")
+    for place, ratio, height in zip(places, value, value.clip(*axes.get_ylim()), strict=True):  # 0 stands at the edge
+        axes.annotate(f"{ratio:.2f}", (place, height), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
+    axes.set_yticks([t for t in (0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10) if axes.get_ylim()[0] <= t <= axes.get_ylim()[1]])
     axes.yaxis.set_major_formatter(ScalarFormatter())
-    axes.yaxis.set_minor_formatter(ScalarFormatter())
-    axes.tick_params(axis="y", which="both", labelsize=8)
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xticks(places, [f"largest {100 - p:.3g} %" for p in percentiles])
     axes.set(ylabel="unseen / training", xlim=(-0.5, len(places) - 0.3))
     axes.spines[["top", "right"]].set_visible(False)

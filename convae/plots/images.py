@@ -53,7 +53,7 @@ def grids(panels: list[Grid], legend: dict | None = None, letters: str = "abc") 
     letters : str
         One for each panel, or empty for none.
     """
-    rows = -(-max(len(panel.images) for panel in panels) // COLUMNS)
+    rows = -(-max(1, *(len(panel.images) for panel in panels)) // COLUMNS)
     figure = new_figure(5 * len(panels), 0.5 * rows + (0.85 if legend else 0.5))
     for i, (axes, panel) in enumerate(zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
         cmap, low = (SIGNED, -1) if panel.signed else ("gray_r", 0)
@@ -76,7 +76,7 @@ def interactive_grids(panels: list[Grid], hover: list[str]) -> go.Figure:
         pixels = montage(panel)
         picture = 255 * SIGNED((pixels + 1) / 2)[..., :3] if panel.signed else np.repeat(255 * (1 - pixels[..., None]), 3, 2)
         figure.add_trace(go.Image(source=_data_uri(picture), hoverinfo="skip"), 1, i)
-        corners = np.array([_corner(panel, k) for k in range(len(panel.images))])
+        corners = _corners(panel)
         figure.add_trace(go.Scatter(x=(corners[:, 0] + 13.5).tolist(), y=(corners[:, 1] + 13.5).tolist(), mode="markers",
                                     marker={"size": 24, "opacity": 0, "symbol": "square"}, text=hover,
                                     hovertemplate="%{text}<extra></extra>", showlegend=False), 1, i)
@@ -95,8 +95,8 @@ def interactive_grids(panels: list[Grid], hover: list[str]) -> go.Figure:
 
 
 def montage(panel: Grid) -> np.ndarray:
-    """The panel's images in rows of ten, with white gaps between them."""
-    width, height = np.array([_corner(panel, k) for k in range(len(panel.images))]).max(0) + 28
+    """The panel's images in rows of ten, with white gaps between them; an empty cell if it has none."""
+    width, height = _corners(panel).max(0, initial=0) + 28
     canvas = np.zeros((height, width), np.float32)
     for k, image in enumerate(panel.images):
         x, y = _corner(panel, k)
@@ -107,6 +107,10 @@ def montage(panel: Grid) -> np.ndarray:
 def _corner(panel, k):
     below = panel.break_before is not None and k >= panel.break_before
     return k % COLUMNS * CELL, k // COLUMNS * CELL + below * BREAK
+
+
+def _corners(panel):
+    return np.array([_corner(panel, k) for k in range(len(panel.images))], int).reshape(-1, 2)
 
 
 def _centre(panel, mark):

@@ -191,14 +191,15 @@ def decoded_planes(planes: dict) -> Figure:
     names = ("neither", "clear, no data", "data, not clear", "data and clear")
     for (above, below), (title, (coarse, pictures, fine, clear)) in zip(panels.T, planes.items(), strict=True):
         cells = len(coarse.counts)
-        montage = pictures.reshape(cells, cells, 28, 28).flip(0).permute(0, 2, 1, 3).reshape(cells * 28, cells * 28)
+        tiles = pictures.numpy().reshape(cells, cells, 28, 28)[::-1]  # the highest z₂ above
+        montage = tiles.transpose(0, 2, 1, 3).reshape(cells * 28, cells * 28)
         extent = [coarse.low[0], coarse.high[0], coarse.low[1], coarse.high[1]]
         above.imshow(montage, cmap="gray_r", vmin=0, vmax=1, extent=extent, aspect="auto")
         panel_title(above, "", f"{title}: the plane, decoded")
         kinds = clear.astype(int) + 2 * (fine.counts > 0)
         below.imshow(kinds, cmap=ListedColormap(colours), vmin=-0.5, vmax=3.5, extent=extent, origin="lower",
                      aspect="auto", interpolation="nearest")
-        panel_title(below, "", f"{title}: holds data {fine.occupied:.0%}, decodes to a clear digit {clear.mean():.0%}")
+        panel_title(below, "", f"{title}: data in {fine.occupied:.0%} of the cells, clear {clear.mean():.0%}")
         for axes in (above, below):
             axes.set(xlabel="z₁", ylabel="z₂", box_aspect=1)
             axes.tick_params(labelsize=8)

@@ -38,13 +38,14 @@ def interactive_confusion_matrix(counts) -> go.Figure:
 
 def _off_diagonal_shares(counts):
     counts = np.asarray(counts, float)
-    shares = counts / counts.sum(1, keepdims=True)
+    of = counts.sum(1, keepdims=True)
+    shares = np.divide(counts, of, out=np.full_like(counts, np.nan), where=of > 0)
     np.fill_diagonal(shares, np.nan)
     return shares
 
 
-def misrecognition_by_overlap(edges, shares, sizes) -> Figure:
-    """Share of digits misrecognised, against how many of their neighbours in the latent space are other digits.
+def misrecognition_by_place(edges, shares, sizes) -> Figure:
+    """Share of digits misrecognised, against their place in the latent space: how many neighbours are another digit.
 
     Parameters
     ----------
@@ -68,5 +69,5 @@ def misrecognition_by_overlap(edges, shares, sizes) -> Figure:
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set(xlabel="neighbours in the latent space that are another digit", ylabel="misrecognised", ylim=(0, 1.12))
     axes.spines[["top", "right"]].set_visible(False)
-    panel_title(axes, "", "Misrecognition where clusters overlap (number of digits above the bars; 95 % intervals)")
+    panel_title(axes, "", "Where in the latent space digits are misrecognised (number of digits above the bars)")
     return figure
