@@ -3,6 +3,7 @@
 import ast
 import io
 import json
+import math
 import os
 import platform
 import re
@@ -28,7 +29,7 @@ PLOTLY = "application/vnd.plotly.v1+json"
 DPI, DPI_SHOWN = 150, 100  # of the files, and in the notebooks, which have to stay small
 TOLERANCE = {"relative": 0.005, "absolute": 0.005}  # between machines: float32 sums in another order, and rounding
 VERSIONS_OF = ("torch", "numpy", "scikit-learn", "scipy", "matplotlib", "plotly", "pillow")
-VERDICTS = ("agrees", "agrees in part", "does not agree")
+VERDICTS = ("agrees", "agrees in part", "undecided", "does not agree")
 
 
 class Notebook:
@@ -126,9 +127,9 @@ class Notebook:
                     for claim, (verdict, measured) in self._findings.items()])
 
 
-def verdict(agrees: bool, in_part: bool = False) -> str:
-    """One of :data:`VERDICTS`."""
-    return VERDICTS[0] if agrees else VERDICTS[1] if in_part else VERDICTS[2]
+def verdict(agrees: bool, in_part: bool = False, undecided: bool = False) -> str:
+    """One of :data:`VERDICTS`: the first that holds."""
+    return next(v for v, holds in zip(VERDICTS, (agrees, in_part, undecided, True), strict=True) if holds)
 
 
 def show(figure: Figure, interactive=None):
@@ -167,7 +168,9 @@ def _plain(value):
         return _plain(value.tolist())
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else None  # JSON has no NaN and no infinity
+    return value
 
 
 def _injected(inputs: list[str]) -> list[str]:

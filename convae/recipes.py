@@ -43,7 +43,7 @@ class Recipe:
     difference: str = _choice("squared_error", "the paper says only “difference” (2.3)")
     kl_weight: float = _choice(1.0, "the KL term is simply added (2.3)")
     optimiser: str = _choice("adam", "not stated; the usual one")
-    schedule: str = _choice("one_cycle", "not stated; in early trials it took the fewest epochs to a given loss")
+    schedule: str = _choice("one_cycle", "not stated; in early trials it took the fewest epochs to a given loss on unseen images")
     learning_rate: float = _choice(1e-2, "not stated; the peak of the schedule")
     epochs: int = _choice(20, "not stated")
     batch_size: int = _choice(128, "not stated")

@@ -87,14 +87,15 @@ def plane(z, cells: int) -> Plane:
 def occupied_without_gaps(z, cells: int, draws: int = 20, seed: int = 0) -> float:
     """Share of the cells that the data would occupy if nothing but gaps were taken away.
 
-    Every point keeps its distance from the median and gets a random direction: the same thin tails, and no gaps
-    between clusters. The mean over `draws`; the yardstick for :attr:`Plane.occupied`.
+    Every point is turned to a random direction around the median, on the ellipse that the covariance gives: the same
+    elongation, the same thin tails, and no gaps between clusters. The mean over `draws`; the yardstick for
+    :attr:`Plane.occupied`.
     """
-    z, generator = np.asarray(z), np.random.default_rng(seed)
-    centre = np.median(z, axis=0)
-    radii = np.hypot(*(z - centre).T)
+    z, generator = np.asarray(z, float), np.random.default_rng(seed)
+    centre, to_ellipse = np.median(z, axis=0), np.linalg.cholesky(np.cov(z.T))
+    radii = np.hypot(*np.linalg.solve(to_ellipse, (z - centre).T))
     angles = generator.uniform(0, 2 * np.pi, (draws, len(z)))
-    clouds = centre + np.stack([radii * np.cos(angles), radii * np.sin(angles)], -1)
+    clouds = np.stack([radii * np.cos(angles), radii * np.sin(angles)], -1) @ to_ellipse.T + centre
     return float(np.mean([plane(cloud, cells).occupied for cloud in clouds]))
 
 

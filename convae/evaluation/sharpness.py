@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 
-def grey_share(images: Tensor) -> Tensor:
+def grey_ink(images: Tensor) -> Tensor:
     """Grey ink: Σ 4v(1 − v) / Σ v over the pixels v of each image, ``(N,)``.
 
     0 for pure black and white. A blurred edge is grey, so blur raises it; so does a faint stroke.
