@@ -4,7 +4,12 @@ Interactive figures are left out there, and pictures by nbval itself: both are c
 ``tests/test_figures.py``, since a last digit may differ between machines.
 """
 
+import signal
+
 from nbval.plugin import IPyNbCell
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs inherit it, and their children in turn
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # some tests interrupt processes that they start
 
 
 def pytest_collection_modifyitems(items):
