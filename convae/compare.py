@@ -89,6 +89,7 @@ def notebook(old, new, tolerance: dict) -> list[str]:
 
 
 def _outputs(old, new, tolerance, where):
+    old, new = _joined(old), _joined(new)
     if [(o.output_type, sorted(o.get("data", {}))) for o in old] != [(o.output_type, sorted(o.get("data", {}))) for o in new]:
         return [f"{where}: its outputs are of other kinds"]
     differ = []
@@ -100,6 +101,17 @@ def _outputs(old, new, tolerance, where):
                 differ += content(a.data[mime], b.data[mime], tolerance, f"{where}, {mime.split('/')[-1]}")
         differ += text(a.get("text", ""), b.get("text", ""), f"{where}, {a.get('name', 'text')}")
     return differ
+
+
+def _joined(outputs):
+    """The outputs, with what was printed in several pieces, as timing has it, in one."""
+    joined = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and joined[-1].get("name") == output.name:
+            joined[-1] = type(output)(joined[-1], text=joined[-1].text + output.text)
+        else:
+            joined.append(output)
+    return joined
 
 
 def _is_number(value):

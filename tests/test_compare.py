@@ -94,6 +94,12 @@ def test_equal_notebooks_do_not_differ_whatever_their_execution_count_and_times(
     assert compare.notebook(notebook(), other, TOLERANCE) == []
 
 
+def test_a_text_printed_in_pieces_is_the_text():
+    other = notebook(text="0.2")
+    other.cells[1].outputs.insert(1, new_output("stream", name="stdout", text="5\n"))
+    assert compare.notebook(notebook(), other, TOLERANCE) == compare.notebook(other, notebook(), TOLERANCE) == []
+
+
 @pytest.mark.parametrize("other, says", [
     (notebook(source="x = 2"), "cell 2: its source changed"), (notebook(markdown="# Other"), "cell 1: its source changed"),
     (notebook(text="0.35\n"), "cell 2, stdout"), (notebook(picture=changed(PICTURE, 50, 20)), "cell 2, picture"),
