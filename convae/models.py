@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.nn.functional import softplus
 
+from convae.layers import Conv2d, ConvTranspose2d
+
 KERNELS = (4, 4, 3, 3)   # from layer 1 to 2, 2 to 3, 3 to 4, 4 to z (section 3.2)
 PADDINGS = (1, 1, 0, 0)  # the paddings with which stride 2 gives the stated sizes
 STRIDE = 2
@@ -62,10 +64,10 @@ class ConvAE(nn.Module):
             return nn.Sequential(convolution, *norm, nn.LeakyReLU(slope))
 
         def down(i, out):  # equation (1), with stride 2
-            return nn.Conv2d(maps[i], out, KERNELS[i], STRIDE, PADDINGS[i])
+            return Conv2d(maps[i], out, KERNELS[i], STRIDE, PADDINGS[i])
 
         def up(i, into):   # the same connections, read from right to left
-            return nn.ConvTranspose2d(into, maps[i], KERNELS[i], STRIDE, PADDINGS[i])
+            return ConvTranspose2d(into, maps[i], KERNELS[i], STRIDE, PADDINGS[i])
 
         self.encoder = nn.Sequential(*(block(down(i, maps[i + 1]), layer=i + 2) for i in range(3)))
         self.to_z = down(3, latent_dim)
@@ -107,7 +109,7 @@ class ConvVAE(ConvAE):
         super().__init__(latent_dim, channels, slope, normalised_layers)
         self.to_mu = self.to_z  # the AE's last convolution is the mean; beside it, a second one for σ
         del self.to_z
-        self.to_sigma = nn.Conv2d(channels[2], latent_dim, KERNELS[3], STRIDE, PADDINGS[3])
+        self.to_sigma = Conv2d(channels[2], latent_dim, KERNELS[3], STRIDE, PADDINGS[3])
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean μ and standard deviation σ > 0 for each image, both ``(N, d)``."""

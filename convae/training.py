@@ -1,5 +1,6 @@
 """From a recipe to a trained model: the loop, and the measurement of what it reached."""
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -9,7 +10,10 @@ from tqdm import trange
 
 from convae.data import check_images, load_mnist
 from convae.losses import difference, kl_to_standard_normal, loss
+from convae.muon import Muon
 from convae.recipes import Recipe
+
+VECTOR_STEP = 0.2  # Adam's learning rate for biases and normalisations, over Muon's for kernels
 
 
 class Trained(NamedTuple):
@@ -19,11 +23,12 @@ class Trained(NamedTuple):
     history: list[float]
 
 
-def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, bar_position: int = 0) -> Trained:
+def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, bar_position: int = 0, *,
+          device: str = "auto", threads: int = 1) -> Trained:
     """Train a new model; labels never enter.
 
-    The same recipe and images give the same bytes on the same machine and versions: the generator is seeded (and the
-    caller's left as it was), and one thread computes, so that sums are always added in the same order.
+    The same recipe, images and number of threads give the same bytes on the same machine and versions: the generator is
+    seeded (and the caller's left as it was), and sums are always added in the same order.
 
     Parameters
     ----------
@@ -35,67 +40,124 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, b
         Show a bar, with the loss of the last epoch.
     bar_position : int
         The bar's line on the terminal, for several trainings side by side.
+    device : str
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU if there is one. Images, model and batches stay there.
+    threads : int
+        Threads that compute on a processor. For many models, one thread each and as many processes as cores is the
+        fastest (:func:`convae.weights.train_side_by_side`); for a single one, more threads are.
 
     Returns
     -------
     Trained
-        The model and its history.
+        The model, on the processor, and its history.
 
     Raises
     ------
     TypeError, ValueError
-        If `images` are not what a model takes or too few, or the loss stops being finite.
+        If `images` are not what a model takes or too few, `device` cannot be had, or the loss stops being finite.
     """
-    x = load_mnist(train=True)[0] if images is None else images
-    x = check_images(x).float().contiguous(memory_format=torch.channels_last)
-    batches = len(x) // recipe.batch_size
+    x = check_images(load_mnist(train=True)[0] if images is None else images)
+    device = find_device(device)
+    with reproducible(recipe.seed, threads):
+        x = x.float().to(device)
+        model = recipe.build().to(device)
+
+        def objective(batch: Tensor) -> Tensor:
+            images = x[batch.to(device)]
+            return loss(model(images), images, recipe.difference, recipe.kl_weight)
+
+        history = minimise(objective, model, recipe, len(x), progress, bar_position)
+    return Trained(model.cpu().eval(), history)
+
+
+def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, recipe, n: int, progress: bool = True,
+             bar_position: int = 0) -> list[float]:
+    """Train `model` for the recipe's epochs: each visits the `n` images in a new order, in full batches.
+
+    Parameters
+    ----------
+    objective : callable
+        From the indices of a batch ``(B,)`` to the loss, a scalar; ValueError if it is not finite.
+    model : Module
+        Whose parameters are trained.
+    recipe : Recipe or ClassifierRecipe
+        Optimiser, schedule, peak learning rate, epochs, batch size.
+
+    Returns
+    -------
+    list of float
+        The mean loss of each epoch.
+    """
+    batches = n // recipe.batch_size
     if not batches:
-        raise ValueError(f"images: {len(x)} are fewer than one batch of {recipe.batch_size}")
+        raise ValueError(f"images: {n} are fewer than one batch of {recipe.batch_size}")
+    optimisers = make_optimisers(model, recipe)
+    schedules = [make_schedule(optimiser, recipe, recipe.epochs * batches) for optimiser in optimisers]
     history = []
-    with reproducible(recipe.seed):
-        model = recipe.build().to(memory_format=torch.channels_last)
-        optimiser, schedule = make_optimiser(model, recipe, steps=recipe.epochs * batches)
-        bar = trange(recipe.epochs, desc=recipe.name, unit="epoch", disable=not progress, position=bar_position)
-        for epoch in bar:
-            total = 0.0
-            for batch in torch.randperm(len(x)).split(recipe.batch_size)[:batches]:
-                optimiser.zero_grad()
-                try:
-                    value = loss(model(x[batch]), x[batch], recipe.difference, recipe.kl_weight)
-                except ValueError as error:
-                    raise ValueError(f"{recipe.name}, epoch {epoch + 1}: {error}; try a lower learning_rate") from error
-                value.backward()
+    bar = trange(recipe.epochs, desc=recipe.name, unit="epoch", disable=not progress, position=bar_position)
+    for epoch in bar:
+        total = 0.0
+        for batch in torch.randperm(n).split(recipe.batch_size)[:batches]:
+            model.zero_grad()
+            try:
+                value = objective(batch)
+            except ValueError as error:
+                raise ValueError(f"{recipe.name}, epoch {epoch + 1}: {error}; try a lower learning_rate") from error
+            value.backward()
+            for optimiser, schedule in zip(optimisers, schedules, strict=True):
                 optimiser.step()
                 schedule.step()
-                total += value.item()
-            history.append(total / batches)
-            bar.set_postfix(loss=f"{history[-1]:.2f}")
+            total += value.item()
+        history.append(total / batches)
+        bar.set_postfix(loss=f"{history[-1]:.2f}")
     if not all(p.isfinite().all() for p in model.parameters()):  # the loss is checked before a step, not after the last
         raise ValueError(f"{recipe.name}: the last step left weights that are not finite; try a lower learning_rate")
-    return Trained(model.to(memory_format=torch.contiguous_format).eval(), history)
+    return history
 
 
-def make_optimiser(model: nn.Module, recipe, steps: int):
-    """Adam, and its schedule over all `steps`, as the recipe says."""
-    optimiser = torch.optim.Adam(model.parameters(), recipe.learning_rate, fused=True)
+def make_optimisers(model: nn.Module, recipe) -> list[torch.optim.Optimizer]:
+    """Adam for all parameters; or Muon for the kernels and Adam, with smaller steps, for biases and normalisations."""
+    if recipe.optimiser == "adam":
+        return [torch.optim.Adam(model.parameters(), recipe.learning_rate, fused=True)]
+    kernels = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim < 2]
+    return [Muon(kernels, recipe.learning_rate),
+            torch.optim.Adam(others, VECTOR_STEP * recipe.learning_rate, betas=(0.9, 0.99), fused=True)]
+
+
+def make_schedule(optimiser: torch.optim.Optimizer, recipe, steps: int):
+    """The learning rate over all `steps`: up to its peak and down to 0 along cosines, or constant."""
     if recipe.schedule == "one_cycle":
-        return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=steps)
-    return optimiser, torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+        return torch.optim.lr_scheduler.OneCycleLR(optimiser, optimiser.defaults["lr"], total_steps=steps, cycle_momentum=False)
+    return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+
+
+def find_device(name: str) -> torch.device:
+    """The device of this name, ``"auto"`` being a GPU if there is one; ValueError if it cannot be had here."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device must be auto, cpu or one that torch finds here, got {name!r}: "
+                         f"{str(error).splitlines()[0]}") from None
+    return device
 
 
 @contextmanager
-def reproducible(seed: int):
-    """A seeded generator and one thread inside; outside, both as they were."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def reproducible(seed: int, threads: int = 1):
+    """A seeded generator and so many threads inside; outside, both as they were."""
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # numbers too small to matter, but a hundred times slower to add
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng():
             torch.manual_seed(seed)
             yield
     finally:
         torch.set_flush_denormal(False)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(threads_before)
 
 
 @torch.no_grad()

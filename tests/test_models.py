@@ -10,6 +10,7 @@ from torch.distributions import Normal
 from torch.nn.functional import pad
 
 from convae import ConvAE, ConvVAE
+from convae.layers import Conv2d, ConvTranspose2d
 from convae.losses import loss
 
 MODELS = [ConvAE, ConvVAE]
@@ -91,7 +92,7 @@ def test_leaky_relu_follows_each_hidden_layer_and_no_other(cls):
 def test_normalisation_stands_between_convolution_and_activation():
     kinds = [type(m) for m, _ in trace(ConvAE(2), images())]
     assert [kinds[i - 1:i + 2] for i, kind in enumerate(kinds) if kind is nn.BatchNorm2d] == [
-        [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU]] * 2 + [[nn.ConvTranspose2d, nn.BatchNorm2d, nn.LeakyReLU]] * 2
+        [Conv2d, nn.BatchNorm2d, nn.LeakyReLU]] * 2 + [[ConvTranspose2d, nn.BatchNorm2d, nn.LeakyReLU]] * 2
 
 
 @pytest.mark.parametrize("cls", MODELS)

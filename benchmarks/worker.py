@@ -1,0 +1,40 @@
+"""One peer in a process of its own: trains, and prints as JSON what was measured.
+
+``python -m benchmarks.worker PEER RECIPE EPOCHS``, RECIPE being a recipe's fields as JSON.
+"""
+
+import json
+import resource
+import sys
+import time
+
+import torch
+
+import convae
+from benchmarks.peers import PEERS, unseen_loss
+from convae.recipes import Recipe
+
+
+def main(peer: str, recipe: str, epochs: str):
+    recipe = Recipe.from_dict(json.loads(recipe))
+    torch.manual_seed(recipe.seed)
+    unseen, _ = convae.load_mnist(train=False)
+    times, losses = [], []
+    start = time.perf_counter()
+
+    def on_epoch(model):
+        nonlocal start
+        times.append(time.perf_counter() - start)
+        losses.append(unseen_loss(model, recipe, unseen))
+        start = time.perf_counter()  # measuring the loss is not part of any peer's time
+
+    PEERS[peer](recipe, int(epochs), on_epoch)
+    print(json.dumps({
+        "seconds": times,  # of each epoch, the first with what comes before it; convae's: of the whole training
+        "losses": losses,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
