@@ -25,8 +25,8 @@ class ClassifierRecipe:
     scale: float = 0.1
     optimiser: str = "muon"
     schedule: str = "one_cycle"
-    learning_rate: float = 1e-2
-    epochs: int = 12
+    learning_rate: float = 0.02
+    epochs: int = 6
     batch_size: int = 128
     seed: int = 0
 

@@ -61,7 +61,7 @@ class Notebook:
         """Models by name, such as ``conv_vae_64d``, as the notebook's parameters want them.
 
         The shipped ones, unless a parameter (seed, epochs, …) differs from what they were trained with: then trained
-        the first time, some minutes each, and kept in the cache.
+        the first time, about a minute each, and kept in the cache.
         """
         choices = {k: v for k, v in self.parameters.items() if k in ("seed", "epochs", "difference", "kl_weight")}
         recipes = {n: Recipe.from_name(n, **choices) for n in names if n != "classifier"}

@@ -52,7 +52,7 @@ CHECKS = {
     "layer4_maps": _whole(1, 4096),
     "slope": _number(0, 0.99),
     "seed": _whole(0, 2**31 - 1),
-    "epochs": _whole(1, 10_000),
+    "epochs": lambda value: None if value is None else _whole(1, 10_000)(value),  # None: as many as the recipe has
     "difference": _among(*DIFFERENCES),
     "kl_weight": _number(0, 1e6),
     "image": _whole(0, 9_999),

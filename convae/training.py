@@ -13,6 +13,7 @@ from convae.losses import difference, kl_to_standard_normal, loss
 from convae.muon import Muon
 from convae.recipes import Recipe
 
+MOMENTUM = 0.9
 VECTOR_STEP = 0.2  # Adam's learning rate for biases and normalisations, over Muon's for kernels
 
 
@@ -121,7 +122,7 @@ def make_optimisers(model: nn.Module, recipe) -> list[torch.optim.Optimizer]:
         return [torch.optim.Adam(model.parameters(), recipe.learning_rate, fused=True)]
     kernels = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim < 2]
-    return [Muon(kernels, recipe.learning_rate),
+    return [Muon(kernels, recipe.learning_rate, MOMENTUM),
             torch.optim.Adam(others, VECTOR_STEP * recipe.learning_rate, betas=(0.9, 0.99), fused=True)]
 
 

@@ -42,7 +42,7 @@ def test_defaults_are_those_of_the_shipped_models(name):
     default = Recipe.from_name("conv_vae_2d")
     for parameter, value in parameters.declared(NOTEBOOKS / f"{name}.ipynb").items():
         if parameter in ("seed", "epochs", "difference", "kl_weight"):
-            assert value == getattr(default, parameter)
+            assert value == (None if parameter == "epochs" else getattr(default, parameter))
 
 
 def test_an_unknown_parameter_is_refused_with_the_known_ones():

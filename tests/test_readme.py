@@ -8,6 +8,7 @@ from convae import readme
 from convae.claims import CLAIMS
 from convae.notebook import NOTEBOOKS, ROOT
 
+START, END = ("<!-- generated from figures/*.json: start -->", "<!-- generated from figures/*.json: end -->")
 TEXT = readme.README.read_text(encoding="utf-8")
 
 
@@ -21,7 +22,7 @@ def test_it_renews_the_generated_part_and_nothing_else():
     assert readme.render(stale) == TEXT
 
 
-@pytest.mark.parametrize("text", ["no markers", readme.START, f"{readme.END}{readme.START}"])
+@pytest.mark.parametrize("text", ["no markers", START, f"{END}{START}"])
 def test_it_refuses_a_text_without_its_markers(text):
     with pytest.raises(ValueError, match="must stand in it"):
         readme.render(text)

@@ -24,7 +24,7 @@ WRONG_TYPE = [
     *((name, value) for name in ("model", "architecture", "difference", "optimiser", "schedule")
       for value in (None, 1, True, ["ae"], b"ae")),
     *((name, value) for name in ("latent_dim", "epochs", "batch_size", "seed")
-      for value in (None, True, False, 2.0, math.nan, math.inf, "2", [2], (2,))),
+      for value in (None, True, False, 2.0, math.nan, math.inf, "2", [2], (2,)) if (name, value) != ("epochs", None)),
     *((name, value) for name in ("slope", "kl_weight", "learning_rate")
       for value in (None, True, False, "1", [0.1], 1j)),
     *((name, value) for name in ("channels", "normalised_layers") for value in (None, 2, "234", {2, 3}, True)),
@@ -182,3 +182,9 @@ def test_a_recipe_builds_the_model_that_it_describes(model, cls):
     expected = cls(5, (2, 3, 6), 0.3, (4,))
     assert type(built) is cls
     assert str(built) == str(expected)
+
+
+@pytest.mark.parametrize(("latent_dim", "epochs"), [(2, 10), (3, 10), (8, 10), (9, 14), (64, 14)])
+def test_how_long_to_train_follows_from_the_latent_dimension_unless_said(latent_dim, epochs):
+    assert Recipe(model="vae", latent_dim=latent_dim) == Recipe(model="vae", latent_dim=latent_dim, epochs=epochs)
+    assert Recipe(model="vae", latent_dim=latent_dim, epochs=3).epochs == 3

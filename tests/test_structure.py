@@ -23,7 +23,7 @@ REQUIREMENTS = [Requirement(text) for texts in (PROJECT["dependencies"], *PROJEC
 ON_CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 SYSTEMS = {"linux": ("posix", "Linux", "x86_64"), "darwin": ("posix", "Darwin", "arm64"),
            "win32": ("nt", "Windows", "AMD64")}
-TARGETS = ("setup", "figures", "reproduce", "verify", "test", "lab")
+TARGETS = ("setup", "figures", "reproduce", "verify", "test", "bench", "lab")
 
 
 def read_yaml(name):
@@ -93,8 +93,8 @@ def test_each_module_has_its_place_among_the_layers():
 
 
 def test_ruff_has_no_complaint():
-    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=concise", "convae",
-                           "tests", "notebooks"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=concise", "benchmarks",
+                           "convae", "tests", "notebooks"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
 
 
@@ -117,6 +117,9 @@ def test_make_enters_the_environment_and_runs_the_command(target, tmp_path):
         "setup": [entering],
         "test": [f"{entering} convae data",
                  f"OMP_NUM_THREADS=1 {entering} pytest -n 2 --dist loadfile --an-option"],
+        "bench": [f"{entering} convae data",
+                  f"{entering} pip install --quiet --no-deps --upgrade --target build/peers -r benchmarks/requirements.txt",
+                  f"PYTHONPATH=build/peers {entering} benchmarks --an-option"],
         "lab": [f"{entering} jupyterlab notebooks --an-option"],
     }.get(target, [f"{entering} convae {target} --an-option"])
     assert [line for line in shown.splitlines() if "convae.environment" in line] == expected

@@ -56,7 +56,7 @@ print(hashlib.sha256(safetensors.torch.save(model.state_dict())).hexdigest())
 
 @pytest.mark.parametrize("change", [
     {"seed": 4}, {"learning_rate": 0.005}, {"batch_size": 64}, {"kl_weight": 0.5}, {"difference": "cross_entropy"},
-    {"schedule": "constant"}, {"slope": 0.2}, {"epochs": 1}], ids=lambda change: next(iter(change)))
+    {"schedule": "constant"}, {"optimiser": "adam"}, {"slope": 0.2}, {"epochs": 1}], ids=lambda change: next(iter(change)))
 def test_any_other_recipe_gives_other_bytes(images, trained, change):
     assert digest(short(images, **change).model) != digest(trained.model)
 
@@ -77,7 +77,7 @@ def test_the_callers_generator_and_threads_are_left_as_they_were(images):
 def test_the_callers_generator_and_threads_are_left_as_they_were_when_training_fails(images):
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     with pytest.raises(ValueError, match="not finite"):
-        short(images, learning_rate=10, schedule="constant")
+        short(images, optimiser="adam", learning_rate=10, schedule="constant")
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
 
@@ -144,7 +144,7 @@ def test_training_leaves_the_images_alone(images):
 
 
 def test_labels_never_enter(monkeypatch, images, trained):
-    assert list(inspect.signature(train).parameters) == ["recipe", "images", "progress", "bar_position"]
+    assert list(inspect.signature(train).parameters) == ["recipe", "images", "progress", "bar_position", "device", "threads"]
     # By default the images come from load_mnist: whatever labels come with them make no difference.
     monkeypatch.setattr(training, "load_mnist", lambda train: (images, None) if train else pytest.fail("test images"))
     assert digest(train(SHORT, progress=False).model) == digest(trained.model)
@@ -161,8 +161,8 @@ def test_a_progress_bar_shows_the_loss_of_each_epoch_and_can_be_left_out(images,
 
 
 def test_too_few_images_are_refused_with_the_batch_size(images):
-    with pytest.raises(ValueError, match="^images: 127 are fewer than one batch of 128$"):
-        short(images[:127])
+    with pytest.raises(ValueError, match="^images: 255 are fewer than one batch of 256$"):
+        short(images[:255])
 
 
 @pytest.mark.parametrize(("value", "what"), [
@@ -192,8 +192,8 @@ def test_images_of_a_wrong_shape_are_refused_by_name(images, shape):
 @pytest.mark.parametrize("kind", ["squared_error", "cross_entropy"])
 def test_a_run_that_diverges_names_the_recipe_the_epoch_the_term_and_the_remedy(images, kind):
     with pytest.raises(ValueError) as caught:
-        short(images, learning_rate=10, schedule="constant", difference=kind)
-    assert re.fullmatch(r"conv_vae_2d, epoch [12]: the loss is not finite: .*KL divergence for \d+ of 128 images; "
+        short(images, optimiser="adam", learning_rate=10, schedule="constant", difference=kind)
+    assert re.fullmatch(r"conv_vae_2d, epoch [12]: the loss is not finite: .*KL divergence for \d+ of 256 images; "
                         "try a lower learning_rate", str(caught.value))
 
 
@@ -230,3 +230,68 @@ def test_measuring_is_reproducible_and_changes_nothing(images, trained):
     assert training.unseen_metrics(trained.model, SHORT, images) == first
     assert digest(trained.model) == weights
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("changes", [
+    {"optimiser": "muon", "schedule": "one_cycle"}, {"optimiser": "muon", "schedule": "constant"},
+    {"optimiser": "adam", "schedule": "one_cycle"}, {"optimiser": "adam", "schedule": "constant"}], ids=str)
+def test_every_optimiser_learns_with_every_schedule(images, changes):
+    history = short(images, learning_rate=0.003, epochs=4, batch_size=64, **changes).history
+    assert history[3] < 0.9 * history[0]
+
+
+def test_muon_has_the_kernels_and_adam_the_rest():
+    model = ConvVAE(2)
+    muon, adam = training.make_optimisers(model, SHORT)
+    assert {id(p) for group in muon.param_groups for p in group["params"]} == {
+        id(p) for name, p in model.named_parameters() if name.endswith("weight") and p.ndim == 4}
+    assert sum(len(group["params"]) for o in (muon, adam) for group in o.param_groups) == len(list(model.parameters()))
+
+
+def test_the_schedule_ends_at_zero_and_peaks_at_the_recipe_s_rate():
+    model = ConvVAE(2)
+    for optimiser in training.make_optimisers(model, SHORT):
+        peak = optimiser.param_groups[0]["lr"]
+        schedule = training.make_schedule(optimiser, SHORT, steps=100)
+        rates = []
+        for _ in range(100):
+            rates.append(optimiser.param_groups[0]["lr"])
+            optimiser.step()
+            schedule.step()
+        assert max(rates) == pytest.approx(peak)
+        assert rates[0] < 0.1 * peak and rates[-1] < 0.001 * peak
+        assert 25 < rates.index(max(rates)) < 35
+
+
+def test_threads_change_no_more_than_the_last_digits(images, trained):
+    model = train(SHORT, images, progress=False, threads=2).model
+    for (name, one), two in zip(trained.model.state_dict().items(), model.state_dict().values(), strict=True):
+        torch.testing.assert_close(two, one, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_two_threads_give_the_same_bytes_again(images):
+    assert len({digest(train(SHORT, images, progress=False, threads=2).model) for _ in range(2)}) == 1
+
+
+def test_a_device_that_is_not_there_is_refused(images):
+    for device in ("gpu", "cuda:99"):
+        with pytest.raises(ValueError, match=f"device must be auto, cpu or one that torch finds here, got '{device}'"):
+            train(SHORT, images, progress=False, device=device)
+
+
+def test_auto_is_a_gpu_if_there_is_one(monkeypatch):
+    assert training.find_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert training.find_device("cpu").type == "cpu"
+
+
+def test_models_trained_side_by_side_are_those_trained_alone(images, trained):
+    from convae.processes import side_by_side
+
+    recipes = [SHORT, Recipe.from_dict({**SHORT.to_dict(), "seed": 4})]
+    together = side_by_side(_train_beside, [(r, images) for r in recipes])
+    assert together[0] == digest(trained.model)
+    assert together[1] == digest(train(recipes[1], images, progress=False).model)
+
+
+def _train_beside(recipe, images, line):
+    return digest(train(recipe, images, progress=False).model)

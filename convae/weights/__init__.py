@@ -62,7 +62,7 @@ def load_card(name: str) -> dict:
 def load_or_train(*recipes: Recipe) -> list[nn.Module]:
     """The models of these recipes: shipped, or trained before and cached, or trained now, one on each core.
 
-    Any change in a recipe (seed, epochs, …) makes another model, which takes some minutes to train the first time.
+    Any change in a recipe (seed, epochs, …) makes another model, which takes about a minute to train the first time.
     """
     places = [_place(recipe) for recipe in recipes]
     missing = [(r, *place) for r, place in zip(recipes, places, strict=True) if not _card_path(*place).exists()]
@@ -104,7 +104,7 @@ def train_shipped(folder: Path, names=SHIPPED):
 
 def train_side_by_side(jobs: list[tuple[Recipe | ClassifierRecipe, Path, str]]):
     """Train and save each (recipe, folder, file name): one process a core, with one thread each."""
-    jobs = sorted(jobs, key=lambda job: -job[0].epochs)  # the long ones first
+    jobs = sorted(jobs, key=lambda job: (job[0].name != "classifier", -job[0].epochs))  # the long ones first
     load_mnist(train=True)  # fetched once, before the processes need it
     side_by_side(train_and_save, [(*job, True) for job in jobs])
 

@@ -1,0 +1,113 @@
+"""The benchmark's arithmetic, on measurements made up for the purpose; and the README against its results."""
+
+import json
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import chart, peers, quality, report, speed
+from convae import ConvVAE, Recipe
+from convae.notebook import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results.json"
+EPOCHS = Recipe(model="vae", latent_dim=2).epochs
+
+
+def made_up(plain=10.0, ours=30.0):
+    """Three rounds in which every peer takes `plain` seconds an epoch, 2 for set-up, and convae `ours` in all; five seeds."""
+    one = {peer: {"seconds": [plain + 2, plain], "losses": [50, 45], "peak_memory_mib": 900.0} for peer in peers.PEERS}
+    one["convae"] = {"seconds": [ours], "losses": [36], "peak_memory_mib": 1000.0}
+    rounds = [{"peers": dict.fromkeys(quality.SETTINGS, one),
+               "many": {"one after another": 60.0, "side by side": 40.0},
+               "peak": {"1 threads": {"convolutions": 5e10, "matrix product": 1e11},
+                        "2 threads": {"convolutions": 1e11, "matrix product": 2e11}}}] * 3
+    metrics = {"neighbour_accuracy": 0.7, "misrecognised": 0.3, "extent": 4.0}
+    runs = {setting: {"plain": [{"losses": [40.0, 36.0 + seed, 37.0 + seed], **metrics} for seed in range(5)],
+                      "convae": [{"losses": [35.0 + seed], **metrics} for seed in range(5)]} for setting in quality.SETTINGS}
+    return rounds, runs
+
+
+@pytest.fixture(scope="module")
+def summary():
+    return {**report.summarise(*made_up()), "machine": {"cores": 2}}
+
+
+def test_the_target_is_the_plain_loop_at_its_best(summary):
+    for setting in summary["settings"].values():
+        assert setting["target_loss"] == {"median": 38.0, "low": 36.0, "high": 40.0}
+        assert setting["epochs_to_target"]["median"] == 2
+        assert setting["convae_loss"]["median"] == 37.0
+
+
+def test_time_to_quality_counts_the_set_up_once(summary):
+    peer = summary["settings"]["2-D VAE, squared error"]["peers"]["pythae"]
+    assert peer["seconds_to_quality"]["median"] == 22.0  # 12 for the first epoch, 10 for the second
+    assert peer["epoch_seconds"]["median"] == 10.0
+    assert peer["times_as_long_as_convae"]["median"] == pytest.approx(22 / 30, abs=1e-4)
+
+
+def test_throughput_and_shares(summary):
+    throughput = summary["throughput"]
+    rate = EPOCHS * 60_000 / 30
+    assert throughput["images_per_second"]["plain"]["median"] == 6000
+    assert throughput["images_per_second"]["convae"]["median"] == rate
+    assert throughput["convae_over_plain"]["median"] == pytest.approx(rate / 6000)
+    assert throughput["share_of_peak"]["one model"]["median"] == pytest.approx(
+        rate * throughput["operations_per_image"] / 1e11, abs=1e-4)
+    assert summary["many"]["ratio"]["median"] == 1.5
+
+
+def test_the_operations_are_those_of_the_layers():
+    # multiplications of one image forward: 14²·4·16, 7²·16·64, 3²·64·144, then 576 for each of 2 means and 2 deviations;
+    # mirrored, with 2 × 576. Two operations each; three passes, of which the first layer needs two.
+    first = 14 ** 2 * 4 * 16
+    forward = 2 * (first + 7 ** 2 * 16 * 64 + 9 * 64 * 144) + 6 * 576
+    assert speed.operations(Recipe(model="vae", latent_dim=2)) == 2 * (3 * forward - first)
+
+
+def test_the_peak_is_measured_for_one_thread_and_for_all():
+    before = torch.get_num_threads()
+    rates = speed.peak(repeats=2)
+    assert rates.keys() == {f"{n} threads" for n in (1, before)}
+    assert all(rate > 1e8 for kinds in rates.values() for rate in kinds.values())
+    assert torch.get_num_threads() == before
+
+
+def test_peers_train_pytorchs_own_layers_of_the_same_model():
+    recipe = Recipe(model="vae", latent_dim=2)
+    model, ours = peers.build(recipe).eval(), ConvVAE(2).eval()
+    kinds = {type(m) for m in model.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))}
+    assert kinds == {nn.Conv2d, nn.ConvTranspose2d}
+    ours.load_state_dict(model.state_dict())
+    x = torch.rand(3, 1, 28, 28)
+    torch.testing.assert_close(model(x).reconstruction, ours(x).reconstruction)
+
+
+def test_the_table_has_a_row_for_every_peer_and_a_column_for_every_setting(summary):
+    lines = list(report.table(summary))
+    assert all(line.count("|") == len(quality.SETTINGS) + 2 for line in lines)
+    for name in report.NAMES.values():
+        assert sum(line.startswith(f"| {name} |") for line in lines) == 1
+
+
+def test_the_chart_is_a_picture(summary):
+    assert chart.draw(summary).startswith(b"\x89PNG")
+
+
+def test_the_peers_versions_are_pinned():
+    lines = (ROOT / "benchmarks" / "requirements.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line) for line in lines if not line.startswith("#"))
+
+
+def test_the_readme_has_the_committed_results():
+    results = json.loads(RESULTS.read_text())
+    assert report.readme_changes(results) == {}
+    assert results["settings"].keys() == quality.SETTINGS.keys()
+
+
+def test_the_committed_results_are_of_the_present_recipe():
+    for setting, measured in json.loads(RESULTS.read_text())["settings"].items():
+        recipe = Recipe(**quality.SETTINGS[setting])
+        assert (measured["convae_epochs"], measured["convae_batch_size"]) == (recipe.epochs, recipe.batch_size)
