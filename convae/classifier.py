@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torchvision.transforms.v2 import RandomAffine
 
 from convae.data import load_mnist
 from convae.training import Trained, minimise, reproducible
@@ -60,6 +59,10 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
 
+    def kernels_beside_z(self) -> list[nn.Parameter]:
+        """None: a classifier has no z."""
+        return []
+
     @torch.no_grad()
     def probabilities(self, x: Tensor) -> Tensor:
         """Probability of each digit, ``(N, 10)``."""
@@ -68,6 +71,8 @@ class Classifier(nn.Module):
 
 def train_classifier(recipe: ClassifierRecipe = ClassifierRecipe(), progress=True, bar_position=0) -> Trained:
     """Train the judge on MNIST's 60,000 training images; reproducible as :func:`convae.train` is."""
+    from torchvision.transforms.v2 import RandomAffine  # imported here: it takes more than a second, and loading a model none
+
     x, y = load_mnist(train=True)
     with reproducible(recipe.seed):
         model = recipe.build().to(memory_format=torch.channels_last)  # faster on a processor with these maps

@@ -88,6 +88,10 @@ class ConvAE(nn.Module):
         z = self.encode(x)
         return Output(self.decode(z), z, None, None)
 
+    def kernels_beside_z(self) -> list[nn.Parameter]:
+        """The kernels that reach z: training may treat them apart."""
+        return [self.to_z.weight, self.decoder[0][0].weight]
+
     def _check(self, tensor, name, shape):
         """The tensor itself, if it is ``(N, *shape)`` and of the weights' type; autocast alone may mix types."""
         kind, expected = getattr(tensor, "dtype", type(tensor).__name__), next(self.parameters()).dtype
@@ -128,6 +132,9 @@ class ConvVAE(ConvAE):
         mu, sigma = self.posterior(x)
         z = self.sample(mu, sigma)
         return Output(self.decode(z), z, mu, sigma)
+
+    def kernels_beside_z(self) -> list[nn.Parameter]:
+        return [self.to_mu.weight, self.to_sigma.weight, self.decoder[0][0].weight]
 
 
 def check_architecture(latent_dim, channels, slope, normalised_layers):

@@ -14,7 +14,7 @@ from convae.muon import Muon
 from convae.recipes import Recipe
 
 MOMENTUM = 0.9
-VECTOR_STEP = 0.2  # Adam's learning rate for biases and normalisations, over Muon's for kernels
+ADAM_SHARE = 0.5  # Adam's learning rate beside Muon's
 
 
 class Trained(NamedTuple):
@@ -117,13 +117,17 @@ def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, recipe, n:
 
 
 def make_optimisers(model: nn.Module, recipe) -> list[torch.optim.Optimizer]:
-    """Adam for all parameters; or Muon for the kernels and Adam, with smaller steps, for biases and normalisations."""
+    """Adam for all parameters; or Muon for the kernels, and Adam for those beside z, for biases and normalisations.
+
+    Muon is meant for layers between layers; first and last ones, here those that reach z, are commonly left to Adam.
+    """
     if recipe.optimiser == "adam":
         return [torch.optim.Adam(model.parameters(), recipe.learning_rate, fused=True)]
-    kernels = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim < 2]
+    beside_z = {id(p) for p in model.kernels_beside_z()}
+    kernels = [p for p in model.parameters() if p.ndim > 1 and id(p) not in beside_z]
+    others = [p for p in model.parameters() if p.ndim < 2 or id(p) in beside_z]
     return [Muon(kernels, recipe.learning_rate, MOMENTUM),
-            torch.optim.Adam(others, VECTOR_STEP * recipe.learning_rate, betas=(0.9, 0.99), fused=True)]
+            torch.optim.Adam(others, ADAM_SHARE * recipe.learning_rate, betas=(0.9, 0.99), fused=True)]
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, recipe, steps: int):

@@ -111,3 +111,15 @@ def test_the_committed_results_are_of_the_present_recipe():
     for setting, measured in json.loads(RESULTS.read_text())["settings"].items():
         recipe = Recipe(**quality.SETTINGS[setting])
         assert (measured["convae_epochs"], measured["convae_batch_size"]) == (recipe.epochs, recipe.batch_size)
+
+
+def test_every_loss_in_the_table_of_what_was_tried_is_on_record():
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    table = text[text.index("| tried | found |"):text.index("Nothing in an autoencoder's objective")]
+    record = json.loads((ROOT / "benchmarks" / "tried.json").read_text())
+    losses = {run[name] for run in record for name in ("held_out_loss", "best_held_out_loss") if name in run}
+    quoted = [float(number) for number in re.findall(r"\b\d\d\.\d{2,3}\b", table)]
+    assert len(quoted) > 20
+    assert set(quoted) <= losses
+    widths = {run.get("width_of_central_98_percent") for run in record}
+    assert {5.32, 9.61, 6.41, 13.33, 4.94} <= widths
