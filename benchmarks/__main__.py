@@ -7,11 +7,13 @@ Takes about an hour on two cores; interrupted, it goes on where it stopped. Writ
 import json
 import platform
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from benchmarks import chart, quality, report, speed
+from benchmarks.peers import IMPORTS
 from convae.files import write_all_atomically
 
 HERE = Path(__file__).parent
@@ -19,6 +21,8 @@ FOLDER = HERE.parent / "build" / "benchmarks"
 
 
 def main():
+    if missing := [name for names in IMPORTS.values() for name in names if not find_spec(name.partition(".")[0])]:
+        sys.exit(f"the peers are not installed ({', '.join(missing)}): run this as `make bench`, which installs them")
     try:
         runs = quality.measure(FOLDER)
         rounds = speed.measure(FOLDER)
@@ -28,8 +32,7 @@ def main():
     results["machine"] = {"cores": torch.get_num_threads(), "processor": _processor(), "torch": torch.__version__,
                           "python": platform.python_version()}
     write_all_atomically({HERE / "results.json": json.dumps(results, indent=1) + "\n",
-                          HERE / "time_to_quality.png": chart.draw(results)})
-    write_all_atomically(report.readme_changes(results))
+                          HERE / "time_to_quality.png": chart.draw(results), **report.readme_changes(results)})
     print("\n".join(report.table(results)))
 
 

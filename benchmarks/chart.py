@@ -16,7 +16,10 @@ def draw(results: dict) -> bytes:
     for axes, (setting, measured) in zip(panels, results["settings"].items(), strict=True):
         curve = np.array(measured["curve"])
         for peer, (colour, marker) in STYLES.items():
-            seconds = measured["peers"][peer]["epoch_seconds"]["median"] * np.arange(1, len(curve) + 1)
+            if peer not in measured["peers"]:
+                continue
+            first, others = (measured["peers"][peer][name]["median"] for name in ("first_epoch_seconds", "epoch_seconds"))
+            seconds = first + others * np.arange(len(curve))
             axes.plot(seconds, curve, color=colour, marker=marker, markersize=3.5, linewidth=1.2, label=NAMES[peer])
         axes.plot(measured["peers"]["convae"]["seconds_to_quality"]["median"], measured["convae_loss"]["median"], "*",
                   color="#e76300", markersize=18, markeredgecolor="white", label="convae, finished", zorder=3)
@@ -26,10 +29,10 @@ def draw(results: dict) -> bytes:
                       textcoords="offset points", fontsize=8, color=INK)
         axes.set_xscale("log")
         axes.set_title(setting, loc="left", fontsize=11, color=INK)
-        axes.set_xlabel("seconds of training, two cores")
+        axes.set_xlabel(f"seconds of training, {results['machine']['cores']} cores")
         low = min(target, measured["convae_loss"]["median"])
         axes.set_ylim(low - 0.06 * (curve[1] - low), curve[1])
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("test loss")
+    panels[0].set_ylabel("test loss (of all but convae: the plain loop's)")
     panels[0].legend(frameon=False, fontsize=8)
     return to_png(figure)

@@ -18,10 +18,9 @@ from torchvision.datasets import MNIST
 
 import convae
 from convae.data import MD5, cache_dir
-from convae.losses import kl_to_standard_normal, loss
-from convae.models import Output
+from convae.losses import difference, kl_to_standard_normal, loss
 from convae.recipes import Recipe
-from convae.training import train
+from convae.training import train, unseen_metrics
 
 LEARNING_RATE, BATCH_SIZE = 1e-3, 128
 
@@ -108,15 +107,13 @@ def pythae(recipe: Recipe, epochs: int, on_epoch):
 
     class Model(VAE):
         def loss_function(self, recon_x, x, mu, log_var, z):  # pythae's own halves the squared error
-            sigma = (log_var / 2).exp()
-            total = loss(Output(recon_x, z, mu, sigma), x, recipe.difference)
-            divergence = kl_to_standard_normal(mu, sigma).mean()
-            return total, total - divergence, divergence
+            error = difference(recon_x, x, recipe.difference).mean()
+            divergence = kl_to_standard_normal(mu, (log_var / 2).exp()).mean()
+            return error + divergence, error, divergence
 
     class Watch(TrainingCallback):
         def on_epoch_end(self, training_config, **_):
             on_epoch(network)
-            network.train()
 
     images, labels = convae.load_mnist(train=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -146,7 +143,6 @@ def lightning(recipe: Recipe, epochs: int, on_epoch):
 
         def on_train_epoch_end(self):
             on_epoch(self.network)
-            self.network.train()
 
     trainer = pytorch_lightning.Trainer(
         max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
@@ -160,13 +156,11 @@ def ours(recipe: Recipe, epochs: int, on_epoch):
 
 
 PEERS = {"plain": plain, "in_memory": in_memory, "pythae": pythae, "lightning": lightning, "convae": ours}
+IMPORTS = {"pythae": ("pythae.models", "pythae.trainers"), "lightning": ("pytorch_lightning",)}  # what installing peers gives
 
 
-@torch.no_grad()
 def unseen_loss(model: nn.Module, recipe: Recipe, images: Tensor) -> float:
     """The objective on the unseen images, z sampled as in training; the model's mode is left as it was."""
-    from convae.training import unseen_metrics
-
     training = model.training
     value = unseen_metrics(model.eval(), recipe, images)["loss"]
     model.train(training)

@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.peers import BATCH_SIZE
 from benchmarks.quality import PLAIN_EPOCHS, SETTINGS
-from benchmarks.speed import IMAGES, MANY_EPOCHS, operations
+from benchmarks.speed import IMAGES, MANY, MANY_EPOCHS, operations
 from convae import readme
 from convae.recipes import Recipe
 
@@ -24,31 +24,29 @@ def summarise(rounds: list[dict], runs: dict) -> dict:
 def _setting(setting, rounds, runs) -> dict:
     recipe = Recipe(**SETTINGS[setting])
     curves = np.array([run["losses"] for run in runs["plain"]])
-    best = curves.min(1)
-    target_epochs = 1 + curves.argmin(1)
+    target, epochs = curves.min(1), 1 + curves.argmin(1)
     reached = np.array([run["losses"][-1] for run in runs["convae"]])
+
+    def to_quality(measured, peer):
+        seconds = measured["peers"][setting][peer]["seconds"]
+        return seconds[0] if peer == "convae" else seconds[0] + (np.median(epochs) - 1) * seconds[1]
+
     peers = {}
     for peer in rounds[0]["peers"][setting]:
-        seconds = [r["peers"][setting][peer]["seconds"] for r in rounds]
-        if peer == "convae":
-            total, epoch = [s[0] for s in seconds], [s[0] / recipe.epochs for s in seconds]
-        else:  # the first epoch has the set-up in it
-            epoch = [s[1] for s in seconds]
-            total = [s[0] + (np.median(target_epochs) - 1) * s[1] for s in seconds]
-        peers[peer] = {"epoch_seconds": _range(epoch), "seconds_to_quality": _range(total)}
-    for peer in peers:
-        ratios = [_total(r, setting, peer, target_epochs) / _total(r, setting, "convae", target_epochs) for r in rounds]
-        peers[peer]["times_as_long_as_convae"] = _range(ratios)
+        runs_of_peer = [r["peers"][setting][peer] for r in rounds]
+        peers[peer] = {
+            "seconds_to_quality": _range([to_quality(r, peer) for r in rounds]),
+            "times_as_long_as_convae": _range([to_quality(r, peer) / to_quality(r, "convae") for r in rounds])}
+        if peer != "convae":  # the first epoch has the set-up in it
+            peers[peer] |= {"first_epoch_seconds": _range([run["seconds"][0] for run in runs_of_peer]),
+                            "epoch_seconds": _range([run["seconds"][1] for run in runs_of_peer]),
+                            "loss_after_two_epochs": _range([run["losses"][1] for run in runs_of_peer])}
     return {
-        "target_loss": _range(best), "epochs_to_target": _range(target_epochs), "convae_loss": _range(reached),
-        "convae_epochs": recipe.epochs, "convae_batch_size": recipe.batch_size,
-        "curve": np.median(curves, 0).round(3).tolist(), "peers": peers,
+        "target_loss": _range(target), "epochs_to_target": _range(epochs), "convae_loss": _range(reached),
+        "seeds_that_reach_the_median_target": int((reached <= np.median(target)).sum()),
+        "convae_recipe": recipe.key, "convae_epochs": recipe.epochs, "curve": np.median(curves, 0).round(3).tolist(),
+        "peers": peers,
         "metrics": {name: {way: _range([run[name] for run in runs[way]]) for way in runs} for name in METRICS}}
-
-
-def _total(measured, setting, peer, target_epochs):
-    seconds = measured["peers"][setting][peer]["seconds"]
-    return seconds[0] if peer == "convae" else seconds[0] + (np.median(target_epochs) - 1) * seconds[1]
 
 
 def _throughput(rounds) -> dict:
@@ -58,9 +56,8 @@ def _throughput(rounds) -> dict:
     rates = {peer: [epochs[peer] * IMAGES / r["peers"][setting][peer]["seconds"][0 if peer == "convae" else 1] for r in rounds]
              for peer in epochs}
     flops = operations(recipe)
-    threads = max(rounds[0]["peak"], key=lambda name: int(name.split()[0]))
-    peaks = [r["peak"][threads] for r in rounds]
-    many = [2 * MANY_EPOCHS * IMAGES / r["many"]["side by side"] for r in rounds]
+    peaks = [r["peak"] for r in rounds]
+    many = [MANY * MANY_EPOCHS * IMAGES / r["many"]["side by side"] for r in rounds]
     return {
         "operations_per_image": flops,
         "images_per_second": {peer: _range(values) for peer, values in rates.items()},
@@ -69,18 +66,23 @@ def _throughput(rounds) -> dict:
         "peak_of_matrix_product": _range([p["matrix product"] for p in peaks]),
         "share_of_peak": {
             "one model": _range([flops * c / p["convolutions"] for c, p in zip(rates["convae"], peaks, strict=True)]),
-            "two models side by side": _range([flops * m / p["convolutions"] for m, p in zip(many, peaks, strict=True)])}}
+            "many models": _range([flops * m / p["convolutions"] for m, p in zip(many, peaks, strict=True)])},
+        "passes": {name: [float(np.median(rates)) for rates in zip(*(r["passes"][name] for r in rounds), strict=True)]
+                   for name in rounds[0]["passes"]}}
 
 
 def _many(rounds) -> dict:
-    after, beside = ([r["many"][way] for r in rounds] for way in ("one after another", "side by side"))
-    return {"one after another": _range(after), "side by side": _range(beside),
-            "ratio": _range([a / b for a, b in zip(after, beside, strict=True)])}
+    """How many times less time models take side by side than one after another."""
+    ways = {way: [r["many"][way] for r in rounds] for way in rounds[0]["many"]}
+    return {"models": MANY, "seconds": {way: _range(seconds) for way, seconds in ways.items()},
+            "gain": {way: _range([a / b for a, b in zip(seconds, ways["side by side"], strict=True)])
+                     for way, seconds in ways.items() if way != "side by side"}}
 
 
 def _memory(rounds) -> dict:
-    peers = next(iter(rounds[0]["peers"].values()))
-    return {peer: max(setting[peer]["peak_memory_mib"] for r in rounds for setting in r["peers"].values()) for peer in peers}
+    """The most that each peer ever had, in MiB."""
+    found = [(peer, one["peak_memory_mib"]) for r in rounds for peers in r["peers"].values() for peer, one in peers.items()]
+    return {peer: max(mib for name, mib in found if name == peer) for peer in NAMES}
 
 
 def _range(values) -> dict:
@@ -90,19 +92,25 @@ def _range(values) -> dict:
 
 def table(results: dict):
     """The lines of the README's table."""
-    settings = results["settings"]
-    yield "| to the plain loop's best test loss, with | " + " | ".join(settings) + " |"
+    settings = results["settings"].values()
+
+    def row(title, cells):
+        return f"| {title} | {' | '.join(cells)} |"
+
+    yield row("", results["settings"])
     yield "|---|" + "---|" * len(settings)
     for peer, name in NAMES.items():
-        cells = [_cell(setting["peers"][peer], peer) for setting in settings.values()]
-        yield f"| {name} | " + " | ".join(cells) + " |"
-    yield "| test loss: plain loop at its best, convae | " + " | ".join(
-        f"{_text(s['target_loss'], 2)}, {_text(s['convae_loss'], 2)}" for s in settings.values()) + " |"
+        yield row(name, (_cell(s["peers"][peer], peer) if peer in s["peers"] else "–" for s in settings))
+    yield row("epochs: plain loop to its best, convae", (
+        f"{_text(s['epochs_to_target'], 0)}, {s['convae_epochs']}" for s in settings))
+    yield row("test loss: plain loop at its best, convae", (
+        f"{_text(s['target_loss'], 2)}, {_text(s['convae_loss'], 2)}" for s in settings))
+    yield row("seeds of convae that reach the plain loop's median", (
+        f"{s['seeds_that_reach_the_median_target']} of {results['protocol']['seeds']}" for s in settings))
     for metric, name in METRICS.items():
         digits = 2 if metric == "extent" else 3
-        yield f"| {name}: plain loop, convae | " + " | ".join(
-            f"{_text(s['metrics'][metric]['plain'], digits)}, {_text(s['metrics'][metric]['convae'], digits)}"
-            for s in settings.values()) + " |"
+        yield row(f"{name}: plain loop after its last epoch, convae", (
+            f"{_text(s['metrics'][metric]['plain'], digits)}, {_text(s['metrics'][metric]['convae'], digits)}" for s in settings))
 
 
 def _cell(peer, name):
@@ -124,22 +132,32 @@ def readme_changes(results: dict) -> dict:
 def block(results: dict):
     """What the README says of speed."""
     protocol, throughput, many = results["protocol"], results["throughput"], results["many"]
-    first = next(iter(results["settings"].values()))
     rates, share = throughput["images_per_second"], throughput["share_of_peak"]
-    yield (f"Time to the test loss that the loop of PyTorch's tutorials reaches at its best (Adam at 1e-3, batch "
-           f"{protocol['batch_size']}, {protocol['plain_epochs']} epochs), on {results['machine']['cores']} cores, and how many times as "
-           f"long as convae it takes:\n")
+    yield (f"The seconds to the best test loss of the loop in PyTorch's tutorials (Adam at 1e-3, batch "
+           f"{protocol['batch_size']}, {protocol['plain_epochs']} epochs), on {results['machine']['cores']} cores; behind the "
+           f"colon, how many times as long as convae. Medians, with the range over {protocol['rounds']} rounds (times) or "
+           f"{protocol['seeds']} seeds (the rest).\n")
     yield from table(results)
     yield ""
-    yield (f"Medians, with the range over {protocol['rounds']} rounds (times) and {protocol['seeds']} seeds (losses and metrics) in "
-           f"brackets. convae trains {first['convae_epochs']} epochs; the others' losses fall alike, so the epochs to the "
-           f"target are the plain loop's. A training step of the 2-D VAE takes {throughput['operations_per_image'] / 1e6:.2f} million "
-           f"floating-point operations an image. convae trains {_text(rates['convae'], 0)} images a second, "
-           f"{_text(throughput['convae_over_plain'], 1)} times as many as the plain loop; that is "
-           f"{_percent(share['one model'])} of the peak, the rate of oneDNN's forward convolutions of these shapes "
-           f"({throughput['peak_of_convolutions']['median'] / 1e9:.0f} billion a second). Two models side by side, one a core, reach "
-           f"{_percent(share['two models side by side'])} and take {_text(many['ratio'], 2)} times less time than one after another. "
-           f"Peak memory: {results['memory']['convae'] / 1024:.1f} GiB.")
+    yield (f"- **One model:** convae trains {_text(rates['convae'], 0)} images a second, "
+           f"{_text(throughput['convae_over_plain'], 1)} times as many as the plain loop. At "
+           f"{throughput['operations_per_image'] / 1e6:.2f} million floating-point operations an image that is "
+           f"{_percent(share['one model'])} of what oneDNN's forward convolutions of these shapes reach, "
+           f"{_billions([throughput['peak_of_convolutions']['median']])} billion a second (a large matrix product: "
+           f"{_billions([throughput['peak_of_matrix_product']['median']])}).")
+    yield (f"- **Many models:** {many['models']}, one a core side by side, take "
+           f"{_text(many['gain']['one after another, all cores'], 2)} times less time than one after another on all cores, "
+           f"{_text(many['gain']['one after another, one core'], 2)} times less than on one core, and reach "
+           f"{_percent(share['many models'])} of that rate. Each comes out as if trained alone on one core.")
+    passes = throughput["passes"]
+    yield (f"- **Why:** on one core, PyTorch's forward convolutions of the paper's shapes reach {_billions(passes['forward'])} "
+           f"billion operations a second, its transposed ones {_billions(passes['transposed, PyTorch'])}, convae's transposed "
+           f"ones {_billions(passes['transposed, convae'])} (layers 2, 3, 4).")
+    yield f"- **Memory:** at most {results['memory']['convae'] / 1024:.1f} GiB."
+
+
+def _billions(rates):
+    return ", ".join(f"{rate / 1e9:.0f}" if rate >= 3e9 else f"{rate / 1e9:.1f}" for rate in rates)
 
 
 def _percent(value):

@@ -7,48 +7,57 @@ import time
 from pathlib import Path
 
 import torch
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, conv_transpose2d
 
-from benchmarks.peers import BATCH_SIZE, PEERS
+from benchmarks.peers import PEERS
 from benchmarks.quality import SETTINGS
 from convae.files import write_atomically
+from convae.layers import transposed
 from convae.processes import side_by_side
 from convae.recipes import Recipe
 from convae.training import train
 
 ROUNDS = 3
 IMAGES = 60_000
-MANY_EPOCHS = 5
+IN_EVERY_SETTING = ("plain", "pythae", "convae")  # the others in the first only: their epochs take as long in all
+MANY, MANY_EPOCHS = 4, 4  # models trained at once, and for how long
 ROOT = Path(__file__).parents[1]
 
 
 def measure(folder: Path) -> list[dict]:
-    """All rounds; finished ones are read from `folder`."""
-    rounds = []
-    for number in range(ROUNDS):
-        path = folder / "speed" / f"round-{number}.json"
-        if not path.exists():
-            write_atomically(path, json.dumps(_round(number, folder)))
-        rounds.append(json.loads(path.read_text()))
-    return rounds
+    """All rounds; what is in `folder` already is not measured again."""
+    return [_round(number, folder / "speed") for number in range(ROUNDS)]
 
 
 def _round(number: int, folder: Path) -> dict:
-    """Every peer on every setting once, one after another; then many models at once, and the processor's peak."""
-    result = {"peers": {}}
-    for setting, fields in SETTINGS.items():
-        for peer in PEERS:
-            print(f"round {number + 1} of {ROUNDS}: {setting}, {peer}", flush=True)
-            result["peers"].setdefault(setting, {})[peer] = _in_a_process(peer, Recipe(**fields, seed=number), folder)
-    print(f"round {number + 1} of {ROUNDS}: two models, one after another and side by side", flush=True)
-    recipes = [Recipe(**SETTINGS["2-D VAE, squared error"], seed=seed, epochs=MANY_EPOCHS) for seed in range(2)]
-    result["many"] = {"one after another": _timed(lambda: [_train(r, torch.get_num_threads(), 0) for r in recipes]),
-                      "side by side": _timed(lambda: side_by_side(_train, [(r, 1) for r in recipes]))}
-    result["peak"] = peak()
-    return result
+    """Every peer once, on every setting or on the first; then many models at once, and what the processor can do."""
+    first = next(iter(SETTINGS))
+    peers = {setting: {peer: _once(folder, f"{number}-{peer}-{Recipe(**fields).key}",
+                                   lambda p=peer, f=fields: _in_a_process(p, Recipe(**f, seed=number)))
+                       for peer in (PEERS if setting == first else IN_EVERY_SETTING)}
+             for setting, fields in SETTINGS.items()}
+    recipes = [Recipe(**SETTINGS[first], seed=seed, epochs=MANY_EPOCHS) for seed in range(MANY)]
+    return {"peers": peers, "many": _once(folder, f"{number}-many-{recipes[0].key}", lambda: _many(recipes)),
+            "peak": _once(folder, f"{number}-peak", peak), "passes": _once(folder, f"{number}-passes", passes)}
 
 
-def _in_a_process(peer: str, recipe: Recipe, folder: Path) -> dict:
+def _once(folder: Path, name: str, function):
+    """What `function` gives, or gave when this was called before, in a run that was interrupted."""
+    path = folder / f"{name}.json"
+    if not path.exists():
+        print(f"measuring {name}", flush=True)
+        write_atomically(path, json.dumps(function()))
+    return json.loads(path.read_text())
+
+
+def _many(recipes: list[Recipe]) -> dict:
+    """Seconds that several models take; side by side, starting the processes is part of it."""
+    return {"one after another, all cores": _timed(lambda: [_train(r, torch.get_num_threads(), 0) for r in recipes]),
+            "one after another, one core": len(recipes) * _timed(lambda: _train(recipes[0], 1, 0)),
+            "side by side": _timed(lambda: side_by_side(_train, [(r, 1) for r in recipes]))}
+
+
+def _in_a_process(peer: str, recipe: Recipe) -> dict:
     """Two epochs of a peer (the second without what comes before the first); convae's whole training."""
     command = [sys.executable, "-m", "benchmarks.worker", peer, json.dumps(recipe.to_dict()), "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -104,27 +113,47 @@ def connections(shape) -> int:
 
 
 def peak(repeats: int = 30) -> dict:
-    """Operations per second that oneDNN's forward convolutions reach on the paper's shapes, and a large matrix product.
+    """Operations per second on all cores: oneDNN's forward convolutions of the paper's shapes, and a large matrix product.
 
     The convolutions' rate is what a training step would have if each of its passes, forward, for the weights and for
     the input, took no longer than the forward convolution of that shape, and nothing else took time.
     """
     recipe = Recipe(**SETTINGS["2-D VAE, squared error"])
-    rates = {}
+    seconds = 0.0
+    for index, shape in enumerate(shapes(recipe)):
+        x, weight = _operands(shape, recipe.batch_size)
+        forward = _fastest(lambda x=x, w=weight, s=shape: conv2d(x, w, None, s[3], s[4]), repeats)
+        seconds += forward * (2 if index == 0 else 3)
+    a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
+    return {"convolutions": recipe.batch_size * operations(recipe) / seconds,
+            "matrix product": 2 * 1024 ** 3 / _fastest(lambda: a @ b, repeats)}
+
+
+def passes(repeats: int = 30) -> dict:
+    """Operations per second on one core of a forward convolution, and of its transpose by PyTorch and by convae.
+
+    For each of the three shapes between image and layer 4.
+    """
+    recipe = Recipe(**SETTINGS["2-D VAE, squared error"])
     threads = torch.get_num_threads()
-    for count in (1, threads):
-        torch.set_num_threads(count)
-        seconds = 0.0
-        for index, (maps_in, maps_out, kernel, stride, padding, height) in enumerate(shapes(recipe)):
-            x, weight = torch.rand(BATCH_SIZE, maps_in, height, height), torch.rand(maps_out, maps_in, kernel, kernel)
-            forward = _fastest(lambda x=x, w=weight, s=stride, p=padding: conv2d(x, w, None, s, p), repeats)
-            seconds += forward * (2 if index == 0 else 3)
-        a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
-        rates[f"{count} threads"] = {
-            "convolutions": BATCH_SIZE * operations(recipe) / seconds,
-            "matrix product": 2 * 1024 ** 3 / _fastest(lambda a=a, b=b: a @ b, repeats)}
+    torch.set_num_threads(1)
+    rates = {"forward": [], "transposed, PyTorch": [], "transposed, convae": []}
+    for shape in shapes(recipe)[:3]:
+        *_, stride, padding, _ = shape
+        wide, weight = _operands(shape, recipe.batch_size)
+        narrow = conv2d(wide, weight, None, stride, padding)
+        for name, function in (
+                ("forward", lambda x=wide, w=weight, s=stride, p=padding: conv2d(x, w, None, s, p)),
+                ("transposed, PyTorch", lambda x=narrow, w=weight, s=stride, p=padding: conv_transpose2d(x, w, None, s, p)),
+                ("transposed, convae", lambda x=narrow, w=weight, p=padding: transposed(x, w, p))):
+            rates[name].append(2 * recipe.batch_size * connections(shape) / _fastest(function, repeats))
     torch.set_num_threads(threads)
     return rates
+
+
+def _operands(shape, batch_size) -> tuple[torch.Tensor, torch.Tensor]:
+    maps_in, maps_out, kernel, _, _, height = shape
+    return torch.rand(batch_size, maps_in, height, height), torch.rand(maps_out, maps_in, kernel, kernel)
 
 
 @torch.no_grad()

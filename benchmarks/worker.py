@@ -3,6 +3,7 @@
 ``python -m benchmarks.worker PEER RECIPE EPOCHS``, RECIPE being a recipe's fields as JSON.
 """
 
+import importlib
 import json
 import resource
 import sys
@@ -11,12 +12,16 @@ import time
 import torch
 
 import convae
-from benchmarks.peers import PEERS, unseen_loss
+from benchmarks.peers import IMPORTS, PEERS, unseen_loss
 from convae.recipes import Recipe
+
+UNIT = 2 ** 20 if sys.platform == "darwin" else 2 ** 10  # a MiB in bytes, or in KiB
 
 
 def main(peer: str, recipe: str, epochs: str):
     recipe = Recipe.from_dict(json.loads(recipe))
+    for module in IMPORTS.get(peer, ()):  # before the clock starts
+        importlib.import_module(module)
     torch.manual_seed(recipe.seed)
     unseen, _ = convae.load_mnist(train=False)
     times, losses = [], []
@@ -32,7 +37,7 @@ def main(peer: str, recipe: str, epochs: str):
     print(json.dumps({
         "seconds": times,  # of each epoch, the first with what comes before it; convae's: of the whole training
         "losses": losses,
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNIT,
     }))
 
 

@@ -71,7 +71,7 @@ class Classifier(nn.Module):
 
 def train_classifier(recipe: ClassifierRecipe = ClassifierRecipe(), progress=True, bar_position=0) -> Trained:
     """Train the judge on MNIST's 60,000 training images; reproducible as :func:`convae.train` is."""
-    from torchvision.transforms.v2 import RandomAffine  # imported here: it takes more than a second, and loading a model none
+    from torchvision.transforms.v2 import RandomAffine  # takes a second, and only training needs it
 
     x, y = load_mnist(train=True)
     with reproducible(recipe.seed):

@@ -2,22 +2,27 @@
 
 The mapping, the parameters and their names are those of :class:`torch.nn.Conv2d` and
 :class:`torch.nn.ConvTranspose2d`. Their forward convolutions are fast on a processor, their transposes (a decoder's
-forward pass, an encoder's gradient) up to ten times slower per operation. So the transposes are written here as what is fast:
-a matrix product, or a convolution with stride 1. Other devices, types and strides compute as PyTorch does.
+forward pass, an encoder's gradient) several times slower per operation. So the transposes are written here as what is fast: a
+matrix product, or a convolution with stride 1. On other devices, and with other options than the paper's, PyTorch computes.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 
+FAST = (((4, 4), (1, 1)), ((3, 3), (0, 0)))  # kernel and padding of the transposed convolutions below
+
 
 class Conv2d(nn.Conv2d):
     """:class:`torch.nn.Conv2d`, faster on a processor with stride 2; also where the kernel covers the whole input."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if not _is_plain(self, x):
+            return super().forward(x)
         if x.shape[2:] == self.kernel_size and self.padding == (0, 0):  # one output: a matrix product
             return linear(x.flatten(1), self.weight.flatten(1), self.bias)[:, :, None, None]
-        if _is_faster(self, x) and (x.shape[2] + self.kernel_size[0]) % 2 == 0:  # no row or column is left over
+        # The transpose gives back an input of this height only if no row or column was left over.
+        if (self.kernel_size, self.padding) in FAST and (x.shape[2] + self.kernel_size[0]) % 2 == 0:
             return _Convolve.apply(x, self.weight, self.bias, self.padding[0])
         return super().forward(x)
 
@@ -26,19 +31,20 @@ class ConvTranspose2d(nn.ConvTranspose2d):
     """:class:`torch.nn.ConvTranspose2d`, faster on a processor with stride 2; also where the input is one pixel."""
 
     def forward(self, x: Tensor, output_size=None) -> Tensor:
-        if x.shape[2:] == (1, 1) and self.padding == (0, 0) and not output_size:
+        if output_size or self.output_padding != (0, 0) or not _is_plain(self, x):
+            return super().forward(x, output_size)
+        if x.shape[2:] == (1, 1) and self.padding == (0, 0):  # a matrix product
             y = (x.flatten(1) @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
-        elif _is_faster(self, x) and self.output_padding == (0, 0) and not output_size:
+        elif (self.kernel_size, self.padding) in FAST:
             y = _ConvolveTransposed.apply(x, self.weight, self.padding[0])
         else:
-            return super().forward(x, output_size)
+            return super().forward(x)
         return y if self.bias is None else y + self.bias[:, None, None]
 
 
-def _is_faster(layer, x: Tensor) -> bool:
-    """Whether :func:`transposed` belongs to this layer and gains something."""
-    return (x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and x.shape[2] == x.shape[3]
-            and (layer.kernel_size, layer.padding) in (((4, 4), (1, 1)), ((3, 3), (0, 0)))
+def _is_plain(layer, x: Tensor) -> bool:
+    """Whether this is the paper's kind of layer, on a batch of square maps, on a processor."""
+    return (x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and x.ndim == 4 and x.shape[2] == x.shape[3]
             and layer.stride == (2, 2) and layer.dilation == (1, 1) and layer.groups == 1 and layer.padding_mode == "zeros")
 
 

@@ -44,8 +44,8 @@ class Recipe:
                                                  "choices", (2, 3))
     difference: str = _choice("squared_error", "the paper says only “difference” (2.3)")
     kl_weight: float = _choice(1.0, "the KL term is simply added (2.3)")
-    optimiser: str = _choice("muon", "not stated; a third of the epochs that Adam at 1e-3 takes to the same loss; kernels beside z, biases "
-                             "and normalisations have Adam, at half the rate")
+    optimiser: str = _choice("muon", "not stated; a third of the epochs that Adam at 1e-3 takes to the same loss. Kernels "
+                             "beside z, biases and normalisations have Adam, at half the rate")
     schedule: str = _choice("one_cycle", "not stated; up to the peak over 30 % of the steps, down to 0 over the rest")
     learning_rate: float = _choice(0.02, "not stated; the schedule's peak, the best of 0.01, 0.02, 0.03 and 0.04")
     epochs: int = _choice(None, "not stated; 10, or 12 with more than 8 latent variables: about the loss that Adam at 1e-3 "

@@ -119,7 +119,7 @@ def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, recipe, n:
 def make_optimisers(model: nn.Module, recipe) -> list[torch.optim.Optimizer]:
     """Adam for all parameters; or Muon for the kernels, and Adam for those beside z, for biases and normalisations.
 
-    Muon is meant for layers between layers; first and last ones, here those that reach z, are commonly left to Adam.
+    Which kernels, and how fast, is our choice: benchmarks/README.md has what was tried.
     """
     if recipe.optimiser == "adam":
         return [torch.optim.Adam(model.parameters(), recipe.learning_rate, fused=True)]

@@ -11,7 +11,7 @@ PAPER = [(1, 4, 4, 2, 1, 28), (4, 16, 4, 2, 1, 14), (16, 64, 3, 2, 0, 7), (64, 5
 OTHERS = [(2, 3, 4, 2, 1, 7), (2, 3, 3, 2, 0, 8), (2, 3, 3, 1, 1, 7), (2, 3, 5, 2, 2, 9), (2, 3, 4, 2, 0, 10), (2, 3, 3, 2, 1, 7)]
 
 
-def pair(cls, maps, out, kernel, stride, padding, **options):
+def pair(cls, maps, out, kernel, stride=1, padding=0, **options):
     torch.manual_seed(0)
     torch_layer = getattr(nn, cls)(maps, out, kernel, stride, padding, **options).double()
     ours = getattr(layers, cls)(maps, out, kernel, stride, padding, **options).double()
@@ -54,13 +54,35 @@ def test_a_transposed_convolution_is_pytorchs(shape, bias, layout):
     assert_alike(ours, torch_layer, x)
 
 
-@pytest.mark.parametrize("cls, options", [
-    ("Conv2d", {"groups": 2}), ("Conv2d", {"dilation": 2}), ("Conv2d", {"padding_mode": "circular"}),
-    ("ConvTranspose2d", {"groups": 2}), ("ConvTranspose2d", {"dilation": 2}), ("ConvTranspose2d", {"output_padding": 1}),
-], ids=str)
-def test_what_pytorchs_layers_can_besides_is_theirs(cls, options):
-    ours, torch_layer = pair(cls, 4, 6, 4, 2, 1, **options)
-    assert_alike(ours, torch_layer, torch.randn(2, 4, 10, 10, dtype=torch.double))
+OPTIONS = [("Conv2d", {"groups": 2}), ("Conv2d", {"dilation": 2}), ("Conv2d", {"padding_mode": "circular"}),
+           ("Conv2d", {"stride": 1}), ("ConvTranspose2d", {"groups": 2}), ("ConvTranspose2d", {"dilation": 2}),
+           ("ConvTranspose2d", {"output_padding": 1}), ("ConvTranspose2d", {"stride": 1})]
+
+
+@pytest.mark.parametrize("cls, options", OPTIONS, ids=str)
+@pytest.mark.parametrize("kernel, padding, height", [(4, 1, 10), (3, 0, 9), (3, 0, 5)])
+def test_what_pytorchs_layers_can_besides_is_theirs(cls, options, kernel, padding, height):
+    options = {"stride": 2, "padding": padding, **options}
+    ours, torch_layer = pair(cls, 4, 6, kernel, **options)
+    assert_alike(ours, torch_layer, torch.randn(2, 4, height, height, dtype=torch.double))
+
+
+@pytest.mark.parametrize("cls, options", [o for o in OPTIONS if o[0] == "ConvTranspose2d"], ids=str)
+def test_one_pixel_is_spread_as_pytorch_does_whatever_the_options(cls, options):
+    ours, torch_layer = pair(cls, 4, 6, 3, **{"stride": 2, **options})
+    assert_alike(ours, torch_layer, torch.randn(2, 4, 1, 1, dtype=torch.double))
+
+
+def test_one_output_of_grouped_maps_is_pytorchs():
+    ours, torch_layer = pair("Conv2d", 4, 6, 3, 2, 0, groups=2)
+    assert_alike(ours, torch_layer, torch.randn(2, 4, 3, 3, dtype=torch.double))
+
+
+@pytest.mark.parametrize("cls, height", [("Conv2d", 7), ("Conv2d", 3), ("ConvTranspose2d", 3), ("ConvTranspose2d", 1)])
+def test_a_single_image_without_a_batch_is_pytorchs(cls, height):
+    ours, torch_layer = pair(cls, 2, 4, 3, 2, 0)
+    x = torch.randn(2, height, height, dtype=torch.double)
+    torch.testing.assert_close(ours(x), torch_layer(x))
 
 
 def test_an_oblong_input_is_computed_too():
@@ -96,9 +118,10 @@ def test_the_paper_s_layers_take_the_faster_way(monkeypatch):
     assert sorted(calls) == ["_by_kernel_row"] * 2 + ["_by_phase"] * 3  # 3 decoder layers, 2 of the encoder's gradients
 
 
-def test_autocast_is_left_to_pytorch():
-    ours, torch_layer = (layer.float() for layer in pair("ConvTranspose2d", 4, 2, 4, 2, 1))
-    x = torch.rand(2, 4, 7, 7)
+@pytest.mark.parametrize("kernel, padding, height", [(4, 1, 7), (3, 0, 1)])
+def test_autocast_is_left_to_pytorch(kernel, padding, height):
+    ours, torch_layer = (layer.float() for layer in pair("ConvTranspose2d", 4, 2, kernel, 2, padding))
+    x = torch.rand(2, 4, height, height)
     with torch.autocast("cpu", torch.bfloat16):
         assert ours(x).dtype == torch_layer(x).dtype == torch.bfloat16
         torch.testing.assert_close(ours(x), torch_layer(x))

@@ -87,3 +87,32 @@ def test_parameters_without_a_gradient_are_left_alone():
 def test_a_vector_is_refused():
     with pytest.raises(ValueError, match=r"none, the first has shape \(3,\)"):
         Muon([torch.nn.Parameter(torch.ones(3))], lr=1.0)
+
+
+def test_a_group_added_later_is_checked_too():
+    optimiser = Muon([torch.nn.Parameter(torch.ones(2, 2))], lr=1.0)
+    with pytest.raises(ValueError, match="orthogonalises matrices"):
+        optimiser.add_param_group({"params": [torch.nn.Parameter(torch.ones(3))]})
+
+
+@pytest.mark.parametrize("numbers", [
+    {"lr": -1.0}, {"lr": float("nan")}, {"lr": 1.0, "momentum": 1.0}, {"lr": 1.0, "momentum": -0.1}])
+def test_numbers_out_of_range_are_refused(numbers):
+    with pytest.raises(ValueError, match="Muon needs"):
+        Muon([torch.nn.Parameter(torch.ones(2, 2))], **numbers)
+
+
+def test_each_parameter_has_its_own_momentum_even_if_another_has_no_gradient():
+    torch.manual_seed(0)
+    gradients = torch.randn(3, 2, 2, 3)
+    apart = [torch.nn.Parameter(torch.zeros(2, 3)) for _ in range(2)]
+    together = [torch.nn.Parameter(torch.zeros(2, 3)) for _ in range(2)]
+    alone, both = [Muon([p], lr=0.1) for p in apart], Muon(together, lr=0.1)
+    for step in range(3):
+        for k in range(2):
+            for p in (apart[k], together[k]):
+                p.grad = None if step == 1 and k == 0 else gradients[step, k].clone()
+        for optimiser in (*alone, both):
+            optimiser.step()
+    for p, q in zip(apart, together, strict=True):
+        torch.testing.assert_close(p, q)

@@ -37,7 +37,10 @@ def corrected_regions(image: Tensor, reconstruction: Tensor, threshold: float, p
     change = (reconstruction - image)[0].numpy().astype(float)
     regions = []
     for kind, amount in (("added", change), ("removed", -change)):
-        labelled, count = ndimage.label(amount > threshold, EIGHT_NEIGHBOURS)
+        changed = amount > threshold
+        if np.count_nonzero(changed) < pixels:  # so for most images, and labelling takes long
+            continue
+        labelled, count = ndimage.label(changed, EIGHT_NEIGHBOURS)
         for i in range(1, count + 1):
             rows, columns = np.nonzero(labelled == i)
             if len(rows) < pixels:
