@@ -54,7 +54,6 @@ def _run(setting: str, way: str, seed: int, path: Path, line: int):
         nonlocal model
         model = trained
         losses.append(unseen_loss(model, recipe, unseen))
-        torch.set_flush_denormal(True)  # as it was in training
 
     model = None
     if way == "plain":

@@ -23,6 +23,8 @@ class ClassifierRecipe:
     shift: float = 0.08
     scale: float = 0.1
     optimiser: str = "muon"
+    momentum: float = 0.9
+    adam_share: float = 0.5
     schedule: str = "one_cycle"
     learning_rate: float = 0.02
     epochs: int = 6
@@ -59,10 +61,6 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
 
-    def kernels_beside_z(self) -> list[nn.Parameter]:
-        """None: a classifier has no z."""
-        return []
-
     @torch.no_grad()
     def probabilities(self, x: Tensor) -> Tensor:
         """Probability of each digit, ``(N, 10)``."""
@@ -82,7 +80,7 @@ def train_classifier(recipe: ClassifierRecipe = ClassifierRecipe(), progress=Tru
             distorted = torch.cat([distort(part) for part in x[batch].split(8)])  # one distortion for each 8 images
             return cross_entropy(model(distorted.contiguous(memory_format=torch.channels_last)), y[batch])
 
-        history = minimise(objective, model, recipe, len(x), progress, bar_position)
+        history = minimise(objective, model, [], recipe, len(x), progress, bar_position)
     return Trained(model.to(memory_format=torch.contiguous_format).eval(), history)
 
 

@@ -11,9 +11,9 @@ CAUTION = """
 One training run of each model stands behind these verdicts, and the rules that reach them, which stand in the notebooks,
 were written with the numbers of an earlier run in sight. Trust the numbers first. Intervals tell what other unseen images
 would change; other seeds, other choices where the paper is silent, or another classifier can change more. They are one
-parameter away (below). C1 depends on the optimiser above all, because nothing fixes the scale of an AE's z: other ways of training
-gave the AE from half to one and a half times the width shown here ([benchmarks/](benchmarks/README.md)). Optimiser, schedule
-and epochs were chosen by the loss on 10,000 of the training images, held out.
+parameter away (below). C1 depends on the optimiser above all, because nothing fixes the scale of an AE's z: other ways of
+training gave the AE from half to one and a half times the width shown here ([benchmarks/](benchmarks/README.md)). Optimiser,
+schedule and epochs were chosen by the loss on 10,000 of the training images, held out.
 """
 
 

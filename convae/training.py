@@ -13,9 +13,6 @@ from convae.losses import difference, kl_to_standard_normal, loss
 from convae.muon import Muon
 from convae.recipes import Recipe
 
-MOMENTUM = 0.9
-ADAM_SHARE = 0.5  # Adam's learning rate beside Muon's
-
 
 class Trained(NamedTuple):
     """What training gives: the model, in ``eval()`` mode, and the mean training loss of each epoch."""
@@ -28,8 +25,8 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, b
           device: str = "auto", threads: int = 1) -> Trained:
     """Train a new model; labels never enter.
 
-    The same recipe, images and number of threads give the same bytes on the same machine and versions: the generator is
-    seeded (and the caller's left as it was), and sums are always added in the same order.
+    On a processor the same recipe, images and number of threads give the same bytes on the same machine and versions: the
+    generator is seeded (and the caller's left as it was), and sums are always added in the same order.
 
     Parameters
     ----------
@@ -67,12 +64,12 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, b
             images = x[batch.to(device)]
             return loss(model(images), images, recipe.difference, recipe.kl_weight)
 
-        history = minimise(objective, model, recipe, len(x), progress, bar_position)
+        history = minimise(objective, model, model.kernels_beside_z(), recipe, len(x), progress, bar_position)
     return Trained(model.cpu().eval(), history)
 
 
-def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, recipe, n: int, progress: bool = True,
-             bar_position: int = 0) -> list[float]:
+def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, apart: list[nn.Parameter], recipe, n: int,
+             progress: bool = True, bar_position: int = 0) -> list[float]:
     """Train `model` for the recipe's epochs: each visits the `n` images in a new order, in full batches.
 
     Parameters
@@ -81,6 +78,8 @@ def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, recipe, n:
         From the indices of a batch ``(B,)`` to the loss, a scalar; ValueError if it is not finite.
     model : Module
         Whose parameters are trained.
+    apart : list of Parameter
+        The kernels that are Adam's although the others are Muon's.
     recipe : Recipe or ClassifierRecipe
         Optimiser, schedule, peak learning rate, epochs, batch size.
 
@@ -92,7 +91,7 @@ def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, recipe, n:
     batches = n // recipe.batch_size
     if not batches:
         raise ValueError(f"images: {n} are fewer than one batch of {recipe.batch_size}")
-    optimisers = make_optimisers(model, recipe)
+    optimisers = make_optimisers(model, apart, recipe)
     schedules = [make_schedule(optimiser, recipe, recipe.epochs * batches) for optimiser in optimisers]
     history = []
     bar = trange(recipe.epochs, desc=recipe.name, unit="epoch", disable=not progress, position=bar_position)
@@ -116,18 +115,14 @@ def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, recipe, n:
     return history
 
 
-def make_optimisers(model: nn.Module, recipe) -> list[torch.optim.Optimizer]:
-    """Adam for all parameters; or Muon for the kernels, and Adam for those beside z, for biases and normalisations.
-
-    Which kernels, and how fast, is our choice: benchmarks/README.md has what was tried.
-    """
+def make_optimisers(model: nn.Module, apart: list[nn.Parameter], recipe) -> list[torch.optim.Optimizer]:
+    """Adam for all parameters; or Muon for the kernels, and Adam for those `apart`, for biases and normalisations."""
     if recipe.optimiser == "adam":
         return [torch.optim.Adam(model.parameters(), recipe.learning_rate, fused=True)]
-    beside_z = {id(p) for p in model.kernels_beside_z()}
-    kernels = [p for p in model.parameters() if p.ndim > 1 and id(p) not in beside_z]
-    others = [p for p in model.parameters() if p.ndim < 2 or id(p) in beside_z]
-    return [Muon(kernels, recipe.learning_rate, MOMENTUM),
-            torch.optim.Adam(others, ADAM_SHARE * recipe.learning_rate, betas=(0.9, 0.99), fused=True)]
+    for_adam = {id(p) for p in [*apart, *(p for p in model.parameters() if p.ndim < 2)]}
+    return [Muon([p for p in model.parameters() if id(p) not in for_adam], recipe.learning_rate, recipe.momentum),
+            torch.optim.Adam([p for p in model.parameters() if id(p) in for_adam], recipe.adam_share * recipe.learning_rate,
+                             betas=(0.9, 0.99), fused=True)]
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, recipe, steps: int):
@@ -153,15 +148,15 @@ def find_device(name: str) -> torch.device:
 @contextmanager
 def reproducible(seed: int, threads: int = 1):
     """A seeded generator and so many threads inside; outside, both as they were."""
-    threads_before = torch.get_num_threads()
+    threads_before, flushed_before = torch.get_num_threads(), not torch.tensor(1e-40).mul(0.5).item()
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # numbers too small to matter, but a hundred times slower to add
+    torch.set_flush_denormal(True)  # numbers too small to matter; some processors take much longer over them
     try:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             yield
     finally:
-        torch.set_flush_denormal(False)
+        torch.set_flush_denormal(flushed_before)
         torch.set_num_threads(threads_before)
 
 

@@ -16,16 +16,16 @@ FIELDS = {f.name: f for f in dataclasses.fields(Recipe)}
 OTHER = {  # for each field another good value than that of conv_vae_2d
     "model": "ae", "latent_dim": 3, "channels": (4, 16, 32), "slope": 0.2, "normalised_layers": (2, 3, 4),
     "difference": "cross_entropy", "kl_weight": 0.5, "schedule": "constant", "learning_rate": 1e-3, "epochs": 21,
-    "batch_size": 64, "seed": 1,
+    "batch_size": 64, "seed": 1, "optimiser": "adam", "momentum": 0.8, "adam_share": 0.25,
 }
-SINGLE_VALUED = {"architecture", "optimiser"}  # one value each so far
+SINGLE_VALUED = {"architecture"}  # one value so far
 
 WRONG_TYPE = [
     *((name, value) for name in ("model", "architecture", "difference", "optimiser", "schedule")
       for value in (None, 1, True, ["ae"], b"ae")),
     *((name, value) for name in ("latent_dim", "epochs", "batch_size", "seed")
       for value in (None, True, False, 2.0, math.nan, math.inf, "2", [2], (2,)) if (name, value) != ("epochs", None)),
-    *((name, value) for name in ("slope", "kl_weight", "learning_rate")
+    *((name, value) for name in ("slope", "kl_weight", "momentum", "adam_share", "learning_rate")
       for value in (None, True, False, "1", [0.1], 1j)),
     *((name, value) for name in ("channels", "normalised_layers") for value in (None, 2, "234", {2, 3}, True)),
 ]
@@ -38,6 +38,8 @@ OUT_OF_RANGE = [
     *(("slope", v) for v in (-0.01, 1, 1.5, math.nan, math.inf, -math.inf)),
     *(("normalised_layers", v) for v in ((1,), (5,), (2, 2), (3, 2), (2.0, 3), ("2",), (True,), ([2],))),
     *(("kl_weight", v) for v in (-1e-9, 1e7, math.nan, math.inf, -math.inf, 10**400)),
+    *(("momentum", v) for v in (-0.1, 1, math.nan, math.inf)),
+    *(("adam_share", v) for v in (-0.1, 11, math.nan, math.inf)),
     *(("learning_rate", v) for v in (0, -1e-3, 11, math.nan, math.inf)),
     *(("epochs", v) for v in (0, -1, 10_001)),
     *(("batch_size", v) for v in (0, 1, 60_001)),

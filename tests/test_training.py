@@ -56,7 +56,8 @@ print(hashlib.sha256(safetensors.torch.save(model.state_dict())).hexdigest())
 
 @pytest.mark.parametrize("change", [
     {"seed": 4}, {"learning_rate": 0.005}, {"batch_size": 64}, {"kl_weight": 0.5}, {"difference": "cross_entropy"},
-    {"schedule": "constant"}, {"optimiser": "adam"}, {"slope": 0.2}, {"epochs": 1}], ids=lambda change: next(iter(change)))
+    {"schedule": "constant"}, {"optimiser": "adam"}, {"momentum": 0.8},
+    {"adam_share": 0.4}, {"slope": 0.2}, {"epochs": 1}], ids=lambda change: next(iter(change)))
 def test_any_other_recipe_gives_other_bytes(images, trained, change):
     assert digest(short(images, **change).model) != digest(trained.model)
 
@@ -242,7 +243,7 @@ def test_every_optimiser_learns_with_every_schedule(images, changes):
 
 def test_muon_has_the_inner_kernels_and_adam_the_rest():
     model = ConvVAE(2)
-    muon, adam = training.make_optimisers(model, SHORT)
+    muon, adam = training.make_optimisers(model, model.kernels_beside_z(), SHORT)
     assert {id(p) for group in muon.param_groups for p in group["params"]} == {
         id(p) for name, p in model.named_parameters()
         if p.ndim == 4 and name not in ("to_mu.weight", "to_sigma.weight", "decoder.0.0.weight")}
@@ -251,7 +252,7 @@ def test_muon_has_the_inner_kernels_and_adam_the_rest():
 
 def test_the_schedule_ends_at_zero_and_peaks_at_the_recipe_s_rate():
     model = ConvVAE(2)
-    for optimiser in training.make_optimisers(model, SHORT):
+    for optimiser in training.make_optimisers(model, model.kernels_beside_z(), SHORT):
         peak = optimiser.param_groups[0]["lr"]
         schedule = training.make_schedule(optimiser, SHORT, steps=100)
         rates = []
@@ -296,3 +297,12 @@ def test_models_trained_side_by_side_are_those_trained_alone(images, trained):
 
 def _train_beside(recipe, images, line):
     return digest(train(recipe, images, progress=False).model)
+
+
+def test_a_processor_that_flushed_small_numbers_before_still_does(images):
+    torch.set_flush_denormal(True)
+    try:
+        short(images, epochs=1)
+        assert torch.tensor(1e-40).mul(0.5).item() == 0
+    finally:
+        torch.set_flush_denormal(False)

@@ -77,7 +77,7 @@ def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool
         model, history = train_classifier(recipe, progress, bar_position)
         metrics = {"accuracy": round(accuracy(model, *load_mnist(train=False)), 4)}
     else:
-        model, history = train(recipe, None, progress, bar_position)
+        model, history = train(recipe, None, progress, bar_position, device="cpu")  # the same bytes, whatever the machine has
         metrics = unseen_metrics(model, recipe, load_mnist(train=False)[0])
     content = safetensors.torch.save({key: t.contiguous() for key, t in model.state_dict().items()})
     card = {
