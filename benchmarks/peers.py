@@ -44,30 +44,23 @@ def _loader():
 def plain(recipe: Recipe, epochs: int, on_epoch):
     """The loop of PyTorch's tutorials."""
     loader = _loader()
-    model = build(recipe)
-    optimiser = torch.optim.Adam(model.parameters(), LEARNING_RATE)
-    for _ in range(epochs):
-        model.train()
-        total = 0.0
-        for x, _ in loader:
-            optimiser.zero_grad()
-            value = loss(model(x), x, recipe.difference)
-            value.backward()
-            optimiser.step()
-            total += value.item()
-        on_epoch(model)
+    _loop(build(recipe), recipe, epochs, lambda: (x for x, _ in loader), on_epoch)
 
 
 def in_memory(recipe: Recipe, epochs: int, on_epoch, model: nn.Module | None = None):
     """The same loop with its obvious fix: all images are one tensor in memory."""
     images, _ = convae.load_mnist(train=True)
-    model = model or build(recipe)
+    _loop(model or build(recipe), recipe, epochs, lambda: (images[b] for b in torch.randperm(len(images)).split(BATCH_SIZE)),
+          on_epoch)
+
+
+def _loop(model, recipe, epochs, batches, on_epoch):
+    """The training loop that everyone writes; `batches` gives an epoch's."""
     optimiser = torch.optim.Adam(model.parameters(), LEARNING_RATE)
     for _ in range(epochs):
         model.train()
         total = 0.0
-        for batch in torch.randperm(len(images)).split(BATCH_SIZE):
-            x = images[batch]
+        for x in batches():
             optimiser.zero_grad()
             value = loss(model(x), x, recipe.difference)
             value.backward()

@@ -33,12 +33,17 @@ def render(text: str, contents: dict[Path, str | bytes] | None = None) -> str:
 
 def replace_block(text: str, source: str, lines: list[str]) -> str:
     """The text with `lines` between the two comments that say what is generated from `source`."""
-    start, end = f"<!-- generated from {source}: start -->", f"<!-- generated from {source}: end -->"
+    start, end = markers(source)
     before, _, rest = text.partition(start)
     _, found, after = rest.partition(end)
     if not found:
         raise ValueError(f"{README}: the lines {start!r} and {end!r} must stand in it, in this order")
     return "\n".join([f"{before}{start}", *lines, f"{end}{after}"])
+
+
+def markers(source: str) -> tuple[str, str]:
+    """The comments before and after what is generated from `source`."""
+    return f"<!-- generated from {source}: start -->", f"<!-- generated from {source}: end -->"
 
 
 def _figure(path, contents):

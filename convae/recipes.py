@@ -53,7 +53,7 @@ class Recipe:
     learning_rate: float = _choice(0.02, "not stated; the schedule's peak, better than 0.01 and 0.03 in one trial (64-D)")
     epochs: int = _choice(None, "not stated; 10, or 12 with more than 8 latent variables: about the loss that Adam at 1e-3 "
                           "reaches in 36")
-    batch_size: int = _choice(256, "not stated; less time an epoch than 128")
+    batch_size: int = _choice(256, "not stated; half the steps of 128, each with a fixed cost")
     seed: int = _choice(0, "fixed before any result was seen")
 
     def __post_init__(self):

@@ -98,7 +98,8 @@ def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, apart: lis
     for epoch in bar:
         total = 0.0
         for batch in torch.randperm(n).split(recipe.batch_size)[:batches]:
-            model.zero_grad()
+            for optimiser in optimisers:
+                optimiser.zero_grad()
             try:
                 value = objective(batch)
             except ValueError as error:

@@ -1,14 +1,18 @@
 """The benchmark's arithmetic, on measurements made up for the purpose; and the README against its results."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks import chart, peers, quality, report, speed
-from convae import ConvVAE, Recipe
+from convae import ConvVAE, Recipe, load_mnist, loss
 from convae.notebook import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -139,12 +143,29 @@ def test_every_loss_in_the_table_of_what_was_tried_is_on_record():
     assert {5.32, 9.61, 13.82, 6.41, 13.33, 4.94} <= widths
 
 
-@pytest.mark.parametrize("peer", ["in_memory", "convae"])
+@pytest.mark.parametrize("peer", ["plain", "in_memory", "convae"])
 def test_a_peer_trains_and_shows_its_model(peer, monkeypatch):
-    images, labels = torch.rand(300, 1, 28, 28), torch.zeros(300, dtype=torch.long)
+    images, labels = (part[:512].clone() for part in load_mnist(train=True))
     for place in ("convae.load_mnist", "convae.training.load_mnist"):
         monkeypatch.setattr(place, lambda train: (images, labels))
+    monkeypatch.setattr(peers, "_loader", lambda: DataLoader(TensorDataset(images, labels), peers.BATCH_SIZE))
     recipe, seen = Recipe(model="vae", latent_dim=2, epochs=2), []
-    peers.PEERS[peer](recipe, 2, lambda model: seen.append(peers.unseen_loss(model, recipe, images)))
+    torch.manual_seed(recipe.seed)
+    before = loss(recipe.build()(images), images).item()
+    torch.manual_seed(recipe.seed)  # every peer starts from these weights
+    peers.PEERS[peer](recipe, 2, lambda model: seen.append(loss(model.train()(images), images).item()))
     assert len(seen) == (1 if peer == "convae" else 2)
-    assert all(0 < loss < 784 for loss in seen)
+    assert seen[-1] < before - 5
+
+
+def test_the_tutorials_loader_gives_mnist_in_batches():
+    x, y = next(iter(peers._loader()))
+    assert x.shape == (peers.BATCH_SIZE, 1, 28, 28) and y.shape == (peers.BATCH_SIZE,)
+    assert 0 <= x.min() < x.max() == 1
+
+
+def test_without_the_peers_it_says_how_to_get_them():
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-m", "benchmarks"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "the peers are not installed" in done.stderr and "make bench" in done.stderr

@@ -8,7 +8,7 @@ from convae import readme
 from convae.claims import CLAIMS
 from convae.notebook import NOTEBOOKS, ROOT
 
-START, END = ("<!-- generated from figures/*.json: start -->", "<!-- generated from figures/*.json: end -->")
+START, END = readme.markers("figures/*.json")
 TEXT = readme.README.read_text(encoding="utf-8")
 
 

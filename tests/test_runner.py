@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from convae import runner
 from convae.__main__ import main
+from convae.readme import markers
 
 ROOT = Path(__file__).parents[1]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -48,8 +49,7 @@ def checkout(tmp_path):
     (root / "notebooks").mkdir(parents=True)
     (root / "convae").symlink_to(ROOT / "convae")
     shutil.copytree(ROOT / "figures", root / "figures")
-    (root / "README.md").write_text("# Title\n<!-- generated from figures/*.json: start -->\n"
-                                     "<!-- generated from figures/*.json: end -->\nThe end.\n", encoding="utf-8")
+    (root / "README.md").write_text("\n".join(["# Title", *markers("figures/*.json"), "The end.\n"]), encoding="utf-8")
     write(root / "notebooks" / "04_small.ipynb", DRAW)
     return root
 
@@ -86,7 +86,7 @@ def test_a_run_puts_figures_notebook_manifest_and_readme_in_place_and_a_second_o
     assert str(checkout) not in (checkout / "notebooks" / "04_small.ipynb").read_text(encoding="utf-8")
     readme = (checkout / "README.md").read_text(encoding="utf-8")
     assert "| 5 bins ([numbers](figures/fig7.json)) | **agrees** |" in readme
-    assert readme.startswith("# Title\n") and readme.endswith("<!-- generated from figures/*.json: end -->\nThe end.\n")
+    assert readme.startswith("# Title\n") and readme.endswith(f"{markers('figures/*.json')[1]}\nThe end.\n")
     assert not list((checkout / "build").iterdir())
 
     before = files(checkout)

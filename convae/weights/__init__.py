@@ -104,7 +104,7 @@ def train_shipped(folder: Path, names=SHIPPED):
 
 def train_side_by_side(jobs: list[tuple[Recipe | ClassifierRecipe, Path, str]]):
     """Train and save each (recipe, folder, file name): one process a core, with one thread each."""
-    jobs = sorted(jobs, key=lambda job: (job[0].name != "classifier", -job[0].epochs))  # the long ones first
+    jobs = sorted(jobs, key=lambda job: (job[0].name != "classifier", -job[0].epochs))  # the longest first
     load_mnist(train=True)  # fetched once, before the processes need it
     side_by_side(train_and_save, [(*job, True) for job in jobs])
 
