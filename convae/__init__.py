@@ -7,7 +7,7 @@ is installed.
 import importlib
 
 _MODULE_OF = {
-    "ConvAE": "models", "ConvVAE": "models", "Output": "models",
+    "ConvAE": "models", "ConvVAE": "models", "DenseAE": "dense", "DenseVAE": "dense", "Output": "models",
     "difference": "losses", "discrete_kl": "losses", "kl_to_standard_normal": "losses", "loss": "losses",
     "load_mnist": "data",
     "Recipe": "recipes",

@@ -23,6 +23,7 @@ PYTHONS = ("3.11", "3.12", "3.13")  # pyproject.toml's requires-python, which an
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 VENV_PYTHON = str(VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+EXTRAS = ("test", "sweep")  # of pyproject.toml's, those that every command wants
 STAMP = VENV / "convae-stamp"  # what the finished .venv was made of; a .venv without one was made by somebody else
 UNFINISHED = "unfinished"
 ENTERED = "CONVAE_ENTERED"  # stops a set-up that does not help from being repeated for ever
@@ -44,7 +45,7 @@ def reenter(module: str = "convae"):
             run(python, module, sys.argv[1:])
 
 
-def ensure(extras=("test",)) -> str:
+def ensure(extras=EXTRAS) -> str:
     """The path of an interpreter that has all the project needs, set up first if there is none.
 
     Raises
@@ -76,7 +77,7 @@ def ensure(extras=("test",)) -> str:
         sys.exit(130)
 
 
-def lacks(extras=("test",)) -> list:
+def lacks(extras=EXTRAS) -> list:
     """What the running interpreter lacks: requirements of pyproject.toml, ``convae``, or a finished ``.venv``."""
     version = "{}.{}".format(*sys.version_info)
     if version not in PYTHONS:
@@ -271,7 +272,7 @@ def main(arguments):
         print(__doc__, file=sys.stderr)
         sys.exit(0 if arguments[0] in ("-h", "--help") else 2)
     elif arguments:
-        run(ensure(("test", "lab") if arguments[0] == "jupyterlab" else ("test",)), arguments[0], arguments[1:])
+        run(ensure((*EXTRAS, "lab") if arguments[0] == "jupyterlab" else EXTRAS), arguments[0], arguments[1:])
     else:
         print(ensure())
 

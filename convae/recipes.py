@@ -6,10 +6,12 @@ import json
 import re
 from dataclasses import dataclass
 
+from convae.dense import DenseAE, DenseVAE
 from convae.losses import DIFFERENCES
-from convae.models import ConvAE, ConvVAE, check_architecture
+from convae.models import ConvAE, ConvVAE, check_maps
 
-MODELS = {("conv", "ae"): ConvAE, ("conv", "vae"): ConvVAE}
+MODELS = {("conv", "ae"): ConvAE, ("conv", "vae"): ConvVAE, ("dense", "ae"): DenseAE, ("dense", "vae"): DenseVAE}
+SHAPE = {"conv": ("channels", "normalised_layers"), "dense": ("hidden",)}  # the fields that only one architecture has
 OPTIMISERS = ("muon", "adam")
 SCHEDULES = ("one_cycle", "constant")
 
@@ -42,6 +44,7 @@ class Recipe:
     slope: float = _choice(0.01, "LeakyReLU is stated (3.2), its slope is not; PyTorch's default")
     normalised_layers: tuple[int, ...] = _stated("section 3.2; batch normalisation and its mirror in the decoder are "
                                                  "choices", (2, 3))
+    hidden: int = _choice(400, "dense models only; the commonest size")
     difference: str = _choice("squared_error", "the paper says only “difference” (2.3)")
     kl_weight: float = _choice(1.0, "the KL term is simply added (2.3)")
     optimiser: str = _choice("muon", "not stated; with one cycle of the learning rate a third of the epochs that Adam at 1e-3 "
@@ -78,14 +81,22 @@ class Recipe:
         _check_range("epochs", self.epochs, 1, 10_000)
         _check_range("batch_size", self.batch_size, 2, 60_000)  # batch normalisation needs two images
         _check_range("seed", self.seed, 0, 2**31 - 1)
-        check_architecture(self.latent_dim, self.channels, self.slope, self.normalised_layers)
+        _check_range("hidden", self.hidden, 1, 100_000)
+        check_maps(self.channels, self.normalised_layers)
+        for field in dataclasses.fields(self):
+            if field.name in self._not_applicable and getattr(self, field.name) != field.default:
+                raise ValueError(f"recipe: {field.name} is nothing that a {self.architecture} model has")
         for name in ("slope", "kl_weight", "momentum", "adam_share", "learning_rate"):  # 1 and 1.0 are one recipe, with one key
             object.__setattr__(self, name, float(getattr(self, name)))
 
     def build(self):
         """A new, untrained model of this recipe; its weights come from torch's generator as it stands."""
-        cls = MODELS[self.architecture, self.model]
-        return cls(self.latent_dim, self.channels, self.slope, self.normalised_layers)
+        shape = {name: getattr(self, name) for name in SHAPE[self.architecture]}
+        return MODELS[self.architecture, self.model](self.latent_dim, slope=self.slope, **shape)
+
+    @property
+    def _not_applicable(self):
+        return {name for architecture, names in SHAPE.items() if architecture != self.architecture for name in names}
 
     @property
     def name(self) -> str:
@@ -98,8 +109,9 @@ class Recipe:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict:
-        """The fields as JSON holds them."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        """The fields as JSON holds them, those that the architecture has."""
+        fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in self._not_applicable}
+        return json.loads(json.dumps(fields))
 
     @classmethod
     def from_dict(cls, values: dict) -> "Recipe":

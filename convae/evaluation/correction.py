@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
+from scipy.stats import rankdata
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), int)
 
@@ -62,6 +64,20 @@ def changed_ink(images: Tensor, reconstructions: Tensor) -> Tensor:
     return (reconstructions - images).abs().flatten(1).double().sum(1) / images.flatten(1).double().sum(1)
 
 
+def reach(images: Tensor, reconstructions: Tensor, threshold: float, block: int = 4) -> Tensor:
+    """How much of each character was changed: of the blocks with ink, the share with a change by more than `threshold`, ``(N,)``.
+
+    A local correction reaches few of them, a redrawn character most. A block is `block` × `block` pixels; it has ink if a
+    pixel of input or output is darker than ½.
+    """
+    def any_pixel(mask):
+        return max_pool2d(mask.float(), block).flatten(1).bool()
+
+    ink = any_pixel((images > 0.5) | (reconstructions > 0.5))
+    changed = any_pixel((reconstructions - images).abs() > threshold)
+    return (ink & changed).double().sum(1) / ink.double().sum(1).clamp(min=1)
+
+
 def plant_defects(images: Tensor, kind: str, size: int = 4, seed: int = 0) -> tuple[Tensor, np.ndarray]:
     """Damage each image in one place: where is known, so that it can be asked whether it is found.
 
@@ -106,3 +122,18 @@ def found(regions: list[Region], corner, size: int = 4, margin: int = 1) -> bool
         return False
     column, row = regions[0].centre
     return all(start - margin <= x <= start + size - 1 + margin for x, start in zip((row, column), corner, strict=True))
+
+
+def change_map_area(images: Tensor, reconstructions: Tensor, corners: np.ndarray, size: int = 4) -> np.ndarray:
+    """How well the change tells a defect's pixels from all others: area under the ROC curve of each image, ``(N,)``.
+
+    ½ is chance, 1 perfect. No threshold is involved. `corners` ``(N, 2)`` and `size` are :func:`plant_defects`'.
+    """
+    change = (reconstructions - images).abs()[:, 0].numpy()
+    defect = np.zeros(change.shape, bool)
+    for mask, (row, column) in zip(defect, corners, strict=True):
+        mask[row:row + size, column:column + size] = True
+    ranks = rankdata(change.reshape(len(change), -1), axis=1)
+    inside = defect.reshape(len(change), -1)
+    count, others = size**2, inside.shape[1] - size**2
+    return ((ranks * inside).sum(1) - count * (count + 1) / 2) / (count * others)

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.metrics import silhouette_score
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 from sklearn.neighbors import KDTree, KNeighborsClassifier
 from torch import Tensor
 
@@ -35,6 +36,15 @@ def silhouette(z, labels) -> float:
     return float(silhouette_score(np.asarray(z), np.asarray(labels)))
 
 
+def cluster_agreement(z, labels, seed: int = 0) -> float:
+    """Adjusted mutual information of ten k-means clusters of `z` with the digits: 1 if they are the same, 0 by chance.
+
+    No label helps to find the clusters. Vinh, Epps and Bailey (2010). Independent of scale; k-means wants round clusters.
+    """
+    clusters = KMeans(10, n_init=4, random_state=seed).fit_predict(np.asarray(z))
+    return float(adjusted_mutual_info_score(np.asarray(labels), clusters))
+
+
 class Extent(NamedTuple):
     """How far a cloud of latent vectors reaches, in units of z."""
 
@@ -53,6 +63,13 @@ def cluster_sizes(z, labels) -> np.ndarray:
     """Size of each digit's cluster: root mean square distance from its centre, ``(10,)``, in units of z."""
     z, labels = np.asarray(z), np.asarray(labels)
     return np.array([extent(z[labels == digit]).radius for digit in range(10)])
+
+
+def median_cluster_sizes(z, labels) -> np.ndarray:
+    """As :func:`cluster_sizes`, by the median distance from the median point: stragglers count for little."""
+    z, labels = np.asarray(z), np.asarray(labels)
+    groups = [z[labels == digit] for digit in range(10)]
+    return np.array([np.median(np.linalg.norm(g - np.median(g, axis=0), axis=1)) for g in groups])
 
 
 def spread(sizes) -> float:
@@ -112,3 +129,51 @@ def neighbour_shares(known_z, known_labels, z, neighbours: int = 50) -> np.ndarr
     """
     nearest = KDTree(np.asarray(known_z)).query(np.asarray(z), neighbours, return_distance=False)
     return (np.asarray(known_labels)[nearest][..., None] == np.arange(10)).mean(1)
+
+
+def gap_depth(z, labels, neighbours: int = 50, steps: int = 20) -> np.ndarray:
+    """How deep the gap is between each digit's cluster and the nearest other one, from 0 (none) to 1 (empty), ``(10,)``.
+
+    A cluster's summit is where its digit's points lie densest. Along the straight line between two summits, the gap's
+    depth is 1 − (the lowest density of all points) / (the lower of the two summits'). Densities are estimated by the
+    distance r to the k-th neighbour, as proportional to 1/rᵈ (Loftsgaarden and Quesenberry 1965): no unit is involved.
+
+    Parameters
+    ----------
+    z, labels : array
+        Latent vectors ``(N, d)`` and their digits ``(N,)``, more than `neighbours` of each.
+    neighbours : int
+        The k of the density.
+    steps : int
+        Points on the line, its ends included.
+    """
+    z, labels = np.asarray(z, float), np.asarray(labels)
+
+    def log_density(tree, points):
+        return -z.shape[1] * np.log(tree.query(points, neighbours)[0][:, -1])
+
+    summits = []
+    for digit in range(10):
+        own = z[labels == digit]
+        summits.append(own[log_density(KDTree(own), own).argmax()])
+    summits, everything, depths = np.array(summits), KDTree(z), []
+    for summit in summits:
+        other = summits[np.linalg.norm(summits - summit, axis=1).argsort()[1]]
+        line = log_density(everything, summit + np.linspace(0, 1, steps)[:, None] * (other - summit))
+        depths.append(1 - np.exp(min(0.0, line.min() - min(line[0], line[-1]))))
+    return np.array(depths)
+
+
+def pairwise_overlap(z, labels, cells: int = 20) -> np.ndarray:
+    """How much each two digits' clusters overlap: Bhattacharyya's coefficient, ``(10, 10)``, from 0 (apart) to 1 (alike).
+
+    Σ √(p q) over the cells of a grid of `cells` along each axis, p and q being the shares of the digits' points in a cell;
+    what lies beyond the central 98 % of an axis counts into its outermost cells. No classifier takes part. Wants many more
+    points than cells, so few dimensions only.
+    """
+    z, labels = np.asarray(z, float), np.asarray(labels)
+    low, high = np.percentile(z, [1, 99], axis=0)
+    places = np.clip(((z - low) / (high - low) * cells).astype(int), 0, cells - 1)
+    cell = np.ravel_multi_index(places.T, (cells,) * z.shape[1])
+    roots = np.sqrt([np.bincount(cell[labels == d], minlength=cells ** z.shape[1]) / (labels == d).sum() for d in range(10)])
+    return roots @ roots.T

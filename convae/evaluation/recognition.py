@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 
@@ -17,6 +19,27 @@ def read(judge, images: Tensor) -> Reading:
     """The judge's reading of `images` ``(N, 1, 28, 28)``."""
     probability, digit = judge.probabilities(images).max(1)
     return Reading(digit.numpy(), probability.double().numpy())
+
+
+class NearestImage:
+    """A reader without a network: the digit of the nearest known image, in the first principal components.
+
+    Parameters
+    ----------
+    images, labels : Tensor
+        Known images ``(M, 1, 28, 28)`` and their digits ``(M,)``.
+    components : int
+        How many principal components of the known images count.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, components: int = 50):
+        pixels = images.flatten(1).numpy()
+        self._pca = PCA(components, svd_solver="covariance_eigh").fit(pixels)
+        self._nearest = KNeighborsClassifier(1, algorithm="brute").fit(self._pca.transform(pixels), labels.numpy())
+
+    def digits(self, images: Tensor) -> np.ndarray:
+        """The digit read in each of `images` ``(N, 1, 28, 28)``, ``(N,)``."""
+        return self._nearest.predict(self._pca.transform(images.flatten(1).numpy()))
 
 
 def misrecognised(before: Reading, after: Reading) -> np.ndarray:

@@ -1,0 +1,283 @@
+"""From a task (a recipe, and what to hold out) to a record: one model trained, and everything the claims need measured.
+
+A record is plain JSON and holds no effect, no threshold and no verdict: those are made of records afterwards
+(:mod:`convae.claims.criteria`), so that they can change without training anything again.
+"""
+
+import hashlib
+import json
+import platform
+import time
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from convae.data import load_mnist
+from convae.evaluation import correction, errors, latent, recognition, sharpness, shifts
+from convae.evaluation.forward import decode, encode, reconstruct, squared_error
+from convae.recipes import Recipe
+from convae.training import train, unseen_metrics
+from convae.weights import load_card, load_pretrained
+
+VERSION = 1                      # of what is measured and how: another version makes other keys
+PERCENTILES = (50, 90, 95, 99, 99.5, 99.9)
+SHIFTS = (0, 1, 2, 3, 4)         # pixels
+CELLS = 50                       # along each side of the 2-D plane, as in notebook 02
+THRESHOLD, PIXELS = 0.5, 5       # of a correction, as in notebook 03
+EVERY = 5                        # for what is slow, every fifth unseen image
+
+
+@dataclass(frozen=True)
+class Task:
+    """One model to train and measure.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    held_out : int
+        So many of the 60,000 training images, drawn with the recipe's seed, are not trained on but measured as unseen:
+        they come from the same source as the others, which MNIST's test images do not.
+    """
+
+    recipe: Recipe
+    held_out: int = 0
+
+    def __post_init__(self):
+        most = 60_000 - self.recipe.batch_size
+        if not 0 <= self.held_out <= most:
+            raise ValueError(f"held_out must be from 0 to {most:,} with batches of {self.recipe.batch_size}, got {self.held_out}")
+
+    @property
+    def key(self) -> str:
+        """Sixteen hexadecimal digits that differ whenever the recipe, what is held out, the judge or the measuring does."""
+        content = [self.recipe.to_dict(), self.held_out, VERSION, load_card("classifier")["sha256"]]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def name(self) -> str:
+        """For progress and reports."""
+        return f"{self.recipe.name} seed {self.recipe.seed}"
+
+
+def run(task: Task) -> dict:
+    """Train the task's model and measure it: the record, as JSON holds it."""
+    started = time.perf_counter()
+    images = training_images()
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(task.recipe.seed))
+    trained_on = order[task.held_out:].sort().values if task.held_out else slice(None)
+    model, history = train(task.recipe, images[trained_on], progress=False, device="cpu")
+    trained = time.perf_counter()
+    record = {
+        "recipe": task.recipe.to_dict(),
+        "held_out": task.held_out,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "training_loss": history[-1],
+        **measure(model, task.recipe, images[trained_on], images[order[:task.held_out]]),
+    }
+    seconds = {"training": trained - started, "measuring": time.perf_counter() - trained}
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "measurement": VERSION}
+    return rounded({"key": task.key, **record, "seconds": seconds, "versions": versions})
+
+
+def measure(model, recipe: Recipe, trained_on: Tensor, held_out: Tensor) -> dict:
+    """All numbers of one trained model."""
+    images, labels = unseen()
+    z = encode(model, images)
+    outputs = decode(model, z)
+    numbers = {"unseen": unseen_metrics(model, recipe, images)}
+    if recipe.latent_dim <= 3:
+        known_z = encode(model, training_images()).numpy()
+        numbers["latent"] = of_latent_space(known_z, training_labels().numpy(), z.numpy(), labels.numpy())
+    if recipe.model == "vae":  # which claims D, E, H and I are about
+        numbers["look"] = of_outputs(images, outputs)
+        numbers["correction"] = of_correction(model)
+        if recipe.latent_dim <= 3:
+            numbers["overlap"] = of_overlap(known_z, z.numpy(), outputs)
+    numbers["error"] = of_errors(model, trained_on, held_out)
+    numbers["shift"] = [shifts.respond(model, judge(), images[::2 * EVERY], pixels)._asdict() for pixels in SHIFTS]
+    return numbers
+
+
+def baseline() -> dict:
+    """What the criteria compare with and no training changes: PCA's latent spaces, and the unseen images' own look."""
+    images, labels = unseen()
+    known, known_labels = training_images().flatten(1).numpy(), training_labels().numpy()
+    spaces = {}
+    for d in (2, 3):
+        pca = PCA(d, random_state=0).fit(known)
+        spaces[f"pca_{d}d"] = of_latent_space(pca.transform(known), known_labels, pca.transform(images.flatten(1)), labels.numpy())
+    accuracy = {"judge": (before().digit == labels.numpy()).mean(), "nearest": (read_before() == labels.numpy()).mean()}
+    return rounded({**spaces, "inputs": look(images), "reads_as_labelled": accuracy})
+
+
+def of_latent_space(known_z, known_labels, z, labels) -> dict:
+    """Claims A to C: clusters, their sizes, gaps. The permuted labels are a control: they must show no clusters."""
+    permuted = np.random.default_rng(0).permutation(10_000)
+    shares = latent.neighbour_shares(known_z, known_labels, z)
+    own = shares[np.arange(len(labels)), labels] >= 0.9
+    numbers = {
+        "neighbour_score": latent.neighbour_accuracy(known_z[:50_000], known_labels[:50_000], z, labels),
+        "neighbour_score_permuted": latent.neighbour_accuracy(known_z[:50_000], known_labels[:50_000], z, labels[permuted]),
+        "cluster_agreement": latent.cluster_agreement(z, labels),
+        "cluster_agreement_permuted": latent.cluster_agreement(z, labels[permuted]),
+        "silhouette": latent.silhouette(z, labels),
+        "silhouette_permuted": latent.silhouette(z, labels[permuted]),
+        "deep_in_own_cluster": [own[labels == digit].mean() for digit in range(10)],
+        "width": latent.extent(z).width,
+        "sizes": latent.cluster_sizes(z, labels),
+        "median_sizes": latent.median_cluster_sizes(z, labels),
+        "gap_depth": latent.gap_depth(z, labels),
+    }
+    if z.shape[1] == 2:
+        numbers["occupied"] = latent.plane(z, CELLS).occupied
+        numbers["occupied_without_gaps"] = latent.occupied_without_gaps(z, CELLS)
+    return numbers
+
+
+def of_overlap(known_z, z, outputs) -> dict:
+    """Claim I: are digits misrecognised where clusters overlap?"""
+    votes = latent.neighbour_shares(known_z, training_labels().numpy(), z)
+    overlap, foreign = 1 - votes.max(1), 1 - votes[np.arange(len(votes)), before().digit]
+    after = recognition.read(judge(), outputs)
+    wrong = recognition.misrecognised(before(), after)
+    wrong_to_nearest = nearest().digits(outputs) != read_before()
+    confusion = recognition.confusion(before(), after).astype(float)
+    confusion /= confusion.sum(1, keepdims=True)
+    pairs = np.triu_indices(10, 1)
+    return {
+        "area": roc_auc_score(wrong, overlap),
+        "area_nearest": roc_auc_score(wrong_to_nearest, overlap),
+        "between": ((foreign[wrong] > 0.1) & (foreign[wrong] < 0.9)).mean(),
+        "inside_another": (foreign[wrong] >= 0.9).mean(),
+        "pair_correlation": spearmanr(latent.pairwise_overlap(known_z, training_labels().numpy())[pairs],
+                                      (confusion + confusion.T)[pairs]).statistic,
+    }
+
+
+def of_outputs(images, outputs) -> dict:
+    """Claims D and H: misrecognition, and how the outputs look beside inputs blurred as much."""
+    detail, blurred, width = float(sharpness.fine_detail(outputs).mean()), images, 0.0
+    if detail < sharpness.fine_detail(images).mean():  # else nothing to imitate: outputs of a model that learned nothing
+        blurred, width = sharpness.blurred_as_much(images, detail)
+    some = slice(None, None, EVERY)
+
+    def compared(pictures):
+        return {
+            **look(pictures),
+            "misrecognised": recognition.misrecognised(before(), recognition.read(judge(), pictures)).mean(),
+            "misrecognised_nearest": (nearest().digits(pictures) != read_before()).mean(),
+            "ink_changed": correction.changed_ink(images, pictures).mean(),
+            "reach": correction.reach(images[some], pictures[some], THRESHOLD).mean(),
+        }
+
+    return {"outputs": compared(outputs), "inputs_blurred_as_much": {**compared(blurred), "blur_width": width}}
+
+
+def look(pictures) -> dict:
+    """How pictures look, means over them; the unseen images' labels tell which are of one digit."""
+    return {
+        "fine_detail": sharpness.fine_detail(pictures).mean(),
+        "grey_ink": sharpness.grey_ink(pictures).mean(),
+        "edge_steepness": sharpness.edge_steepness(pictures).mean(),
+        "raggedness": sharpness.raggedness(pictures).nanmean(),
+        "variety": sharpness.variety(pictures, unseen()[1]).mean(),
+    }
+
+
+def of_correction(model) -> dict:
+    """Claim E: planted defects, found and localised; and digits left as they are."""
+    images = unseen()[0][::EVERY]
+
+    def regions(inputs, outputs):
+        return [correction.corrected_regions(x, y, THRESHOLD, PIXELS) for x, y in zip(inputs, outputs, strict=True)]
+
+    numbers = {"left_alone": np.mean([not r for r in regions(images, reconstruct(model, images))])}
+    for kind in ("blot", "gap"):
+        damaged, corners = correction.plant_defects(images, kind)
+        outputs = reconstruct(model, damaged)
+        hits = [correction.found(r, corner) for r, corner in zip(regions(damaged, outputs), corners, strict=True)]
+        numbers[kind] = {"found": np.mean(hits), "map_area": correction.change_map_area(damaged, outputs, corners).mean()}
+    return numbers
+
+
+def of_errors(model, trained_on, held_out) -> dict:
+    """Claims F and G: errors of images trained on, of images not trained on, and of pictures unlike digits."""
+    def error(pictures):
+        return squared_error(reconstruct(model, pictures), pictures).double().numpy()
+
+    images = unseen()[0]
+    known, new = error(trained_on), error(images)
+    sets = {"unseen": new} | ({"held_out": error(held_out)} if len(held_out) else {})
+    strange = errors.anomalies(images)
+    for kind in ("blot", "gap"):
+        strange[kind] = correction.plant_defects(images[::EVERY], kind)[0]
+    alarm, numbers = np.percentile(known, 99), {"images_trained_on": len(known), "mean_trained_on": known.mean()}
+    for name, other in sets.items():
+        numbers[name] = {
+            "images": len(other), "mean": other.mean(),
+            "largest_distance": errors.largest_distance(known, other),
+            "probability_larger": errors.probability_larger(other, known),
+            "tail": {f"{p:g}": errors.tail(known, other, p)._asdict() for p in PERCENTILES},
+        }
+    scores = {kind: error(pictures) for kind, pictures in strange.items()}
+    numbers["false_alarms"] = (new > alarm).mean()
+    numbers["caught"] = {kind: (s > alarm).mean() for kind, s in scores.items()}
+    numbers["area"] = {kind: errors.probability_larger(s, new) for kind, s in scores.items()}
+    return numbers
+
+
+def rounded(value):
+    """The value as JSON holds it: arrays and tensors as lists, floats to six significant digits."""
+    if isinstance(value, dict):
+        return {key: rounded(v) for key, v in value.items()}
+    if isinstance(value, (Tensor, np.ndarray, np.generic)):
+        return rounded(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [rounded(v) for v in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+# What every task of a process shares, made when first used.
+
+@cache
+def training_images() -> Tensor:
+    return load_mnist(train=True)[0]
+
+
+@cache
+def training_labels() -> Tensor:
+    return load_mnist(train=True)[1]
+
+
+@cache
+def unseen() -> tuple[Tensor, Tensor]:
+    return load_mnist(train=False)
+
+
+@cache
+def judge():
+    return load_pretrained("classifier")
+
+
+@cache
+def before() -> recognition.Reading:
+    """What the judge reads in the unseen images."""
+    return recognition.read(judge(), unseen()[0])
+
+
+@cache
+def nearest() -> recognition.NearestImage:
+    """The reader without a network; it knows every third training image."""
+    return recognition.NearestImage(training_images()[::3], training_labels()[::3])
+
+
+@cache
+def read_before() -> np.ndarray:
+    """What it reads in the unseen images."""
+    return nearest().digits(unseen()[0])

@@ -1,0 +1,43 @@
+"""The records on which the claims' verdicts stand: committed, one line each, because they take hours to make."""
+
+import json
+from pathlib import Path
+
+from convae.claims.designs import STUDIES, Role
+from convae.claims.statements import Cast
+
+RECORDS = Path(__file__).parent / "records"
+FAMILIES = ("conv", "small", "wide", "split")
+
+
+def to_text(records: dict[str, dict]) -> str:
+    """Records as JSON Lines, by key."""
+    return "".join(json.dumps(records[key]) + "\n" for key in sorted(records))
+
+
+def load(study: str) -> dict[str, dict]:
+    """The committed records of a study, by key; none if it has not been done."""
+    path = RECORDS / f"{study}.jsonl"
+    if not path.exists():
+        return {}
+    return {record["key"]: record for record in map(json.loads, path.read_text(encoding="utf-8").splitlines())}
+
+
+def load_baseline() -> dict:
+    """The committed record of what no training changes."""
+    return json.loads((RECORDS / "baseline.json").read_text(encoding="utf-8"))
+
+
+def casts(roles: dict[Role, object], records: dict[str, dict], baseline: dict) -> dict[tuple[int | None, int], Cast]:
+    """For each universe and seed of a study, its records by role; those of models not trained yet are left out."""
+    found: dict = {}
+    for role, task in roles.items():
+        if task.key in records:
+            families = found.setdefault((role.universe, role.seed), {family: {} for family in FAMILIES})
+            families[role.family][role.name] = records[task.key]
+    return {place: Cast(**families, baseline=baseline) for place, families in sorted(found.items(), key=str)}
+
+
+def casts_of(study: str) -> dict[tuple[int | None, int], Cast]:
+    """The casts of a study from its committed records."""
+    return casts(STUDIES[study](), load(study), load_baseline())

@@ -1,0 +1,92 @@
+"""Many tasks on Dask: on this machine's cores, or on the workers of a scheduler anywhere.
+
+Each finished record is written to a folder, under its task's key, as soon as it is there: a sweep stopped at any point goes
+on where it was, and no task is done twice. Dask does the rest: it hands tasks to workers that come and go, and gives a
+task whose worker was lost to another one.
+"""
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import dask
+from distributed import Client, LocalCluster, as_completed
+from tqdm import tqdm
+
+from convae.claims import measure
+from convae.claims.measure import Task
+from convae.data import cache_dir, load_mnist
+from convae.files import write_atomically
+
+RETRIES = 1             # of a task that failed, for want of a network, say; a lost worker is no failure of the task
+LOSSES_OF_WORKERS = 10  # that a task survives on this machine's cluster, before it is taken for what kills them
+
+
+class SweepError(RuntimeError):
+    """Tasks failed; the message names them. What succeeded is kept."""
+
+
+def sweep(tasks: list[Task], folder: Path | None = None, scheduler: str | None = None, workers: int | None = None,
+          run=measure.run) -> dict[str, dict]:
+    """Do all tasks that have no record in `folder` yet.
+
+    Parameters
+    ----------
+    tasks : list of Task
+        Two with one key are done once. Workers get them in this order.
+    folder : Path, optional
+        Of the records, one file each; ``records`` in the cache if None.
+    scheduler : str, optional
+        Address of a running Dask scheduler, such as ``tcp://head:8786``; its workers must have this version of convae, and
+        get MNIST themselves. If None, a cluster is started on this machine and stopped at the end.
+    workers : int, optional
+        Processes of the cluster on this machine, one thread each; one a core if None.
+    run : callable
+        From a task to its record.
+
+    Returns
+    -------
+    dict
+        From key to record, of all tasks.
+
+    Raises
+    ------
+    SweepError
+        After all others are done, if tasks failed; the message names each, with its error.
+    OSError
+        If the scheduler cannot be reached.
+    """
+    folder = folder or cache_dir() / "records"
+    wanted = {task.key: task for task in tasks}
+    missing = {key: task for key, task in wanted.items() if not (folder / f"{key}.json").exists()}
+    failures = []
+    if missing:
+        load_mnist(train=True)  # fetched once, before the processes need it
+        with _client(scheduler, workers) as client, tqdm(total=len(wanted), initial=len(wanted) - len(missing),
+                                                         unit="model", file=sys.stderr) as bar:
+            bar.write(f"Dask's dashboard: {client.dashboard_link}", file=sys.stderr)
+            futures = [client.submit(run, task, key=f"{task.name} {key}", retries=RETRIES) for key, task in missing.items()]
+            for future in as_completed(futures):
+                key = future.key.split()[-1]
+                if future.status == "finished":
+                    write_atomically(folder / f"{key}.json", json.dumps(future.result()) + "\n")
+                else:
+                    failures.append(f"{future.key}: {future.exception()}")
+                future.release()
+                bar.update()
+    if failures:
+        raise SweepError("\n".join([f"{len(failures)} of {len(wanted)} tasks failed (the records of the others are kept in "
+                                    f"{folder}):", *failures]))
+    return {key: json.loads((folder / f"{key}.json").read_text(encoding="utf-8")) for key in wanted}
+
+
+@contextmanager
+def _client(scheduler, workers):
+    if scheduler:
+        with Client(scheduler, timeout="30s") as client:
+            yield client
+        return
+    with dask.config.set({"distributed.scheduler.allowed-failures": LOSSES_OF_WORKERS}), \
+            LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0) as cluster, Client(cluster) as client:
+        yield client
