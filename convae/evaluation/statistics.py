@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, permutation_test
 
 
 class Estimate(NamedTuple):
@@ -58,3 +58,18 @@ def bootstrap(statistic, *arrays, resamples: int = 1000, confidence: float = 0.9
     draws = [statistic(*(a[i] for a in arrays)) for i in (generator.integers(n, size=n) for _ in range(resamples))]
     low, high = np.percentile(draws, [50 * (1 - confidence), 50 * (1 + confidence)])
     return Estimate(float(statistic(*arrays)), float(low), float(high))
+
+
+def sign_flip_p(differences) -> float:
+    """Exact one-sided p that the differences' mean is not above 0: how many of all 2ⁿ choices of signs give as large a mean.
+
+    Fisher (1935). No distribution is assumed but that, without an effect, a difference and its negative are as likely. For
+    up to 16 differences; the smallest p of ten is 1/1024.
+    """
+    differences = np.asarray(differences, float)
+    if not 1 <= len(differences) <= 16:
+        raise ValueError(f"1 to 16 differences can be tested exactly, got {len(differences)}")
+    if len(differences) == 1:
+        return 0.5 if differences[0] > 0 else 1.0
+    return float(permutation_test((differences,), np.mean, permutation_type="samples", vectorized=False,
+                                  n_resamples=2 ** len(differences), alternative="greater").pvalue)

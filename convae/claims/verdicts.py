@@ -1,0 +1,138 @@
+"""From records to verdicts: effects with intervals, tests corrected for their number, and what the open choices change.
+
+- An effect is the mean over the seeds, with a bootstrap 95 % interval over them; ratios are averaged by their logarithms.
+- It **holds** if it lies on the claim's side of its threshold by an exact sign-flip test over the seeds, one-sided, at a false
+  discovery rate of 5 % over all criteria of all claims (Benjamini and Hochberg 1995).
+- A claim is **reproduced** if all its criteria hold, **reproduced in part** if some do, **not reproduced** if none does.
+- If the primary criterion passes its threshold in a quarter to three quarters of the universes, that is, of the choices which
+  the paper leaves open, the claim is **not decidable from the text**, whatever the default choices say.
+"""
+
+import numpy as np
+from scipy.stats import false_discovery_control
+
+from convae.claims.designs import CHOICES, design
+from convae.claims.statements import CLAIMS, Cast, Criterion, tail_ratio
+from convae.evaluation.statistics import bootstrap, ratio_of_shares, sign_flip_p
+
+RATE = 0.05
+UNDECIDABLE = (0.25, 0.75)
+VERDICTS = ("reproduced", "reproduced in part", "not reproduced", "not decidable from the text")
+
+Casts = dict[tuple[int | None, int], Cast]
+
+
+def evaluate(seeds: Casts, universes: Casts) -> dict:
+    """The content of ``figures/claims.json``.
+
+    Parameters
+    ----------
+    seeds : dict
+        Casts of the default choices, one a seed.
+    universes : dict
+        Casts of other choices, by (universe, seed); may be empty, and then nothing is said of them.
+    """
+    casts = list(seeds.values())
+    measured = {(claim, i): _over_seeds(criterion, casts)
+                for claim, c in CLAIMS.items() for i, criterion in enumerate(c.criteria)}
+    adjusted = false_discovery_control([m["p"] for m in measured.values()])
+    for m, p in zip(measured.values(), adjusted, strict=True):
+        m |= {"p_adjusted": float(p), "holds": bool(p < RATE)}
+    claims = {}
+    for name, claim in CLAIMS.items():
+        criteria = [measured[name, i] for i in range(len(claim.criteria))]
+        for criterion, m in zip(claim.criteria, criteria, strict=True):
+            m["universes"] = _over_universes(criterion, universes)
+        primary = criteria[0]["universes"]
+        claims[name] = {
+            "where": claim.where, "statement": claim.statement, "notebook": claim.notebook,
+            "verdict": verdict([m["holds"] for m in criteria], primary and primary["share"]),
+            "criteria": criteria,
+        }
+    return {
+        "seeds": [seed for _, seed in seeds],
+        "universes": design() if universes else None,
+        "replicates": sorted({seed for _, seed in universes}),
+        "claims": claims,
+        "tails": _tails(casts),
+        "controls": _controls(casts),
+    }
+
+
+def verdict(holds: list[bool], share_of_universes: float | None) -> str:
+    """One of :data:`VERDICTS`."""
+    if share_of_universes is not None and UNDECIDABLE[0] <= share_of_universes <= UNDECIDABLE[1]:
+        return "not decidable from the text"
+    return "reproduced" if all(holds) else "reproduced in part" if any(holds) else "not reproduced"
+
+
+def _over_seeds(criterion: Criterion, casts: list[Cast]) -> dict:
+    values = np.array([criterion.effect(cast) for cast in casts], float)
+    margins = (_scale(criterion, values) - _scale(criterion, criterion.threshold)) * (-1 if criterion.below else 1)
+    estimate = bootstrap(lambda v: _mean(criterion, v), values, resamples=10_000)
+    return {
+        "measured": criterion.measured, "unit": criterion.unit, "threshold": criterion.threshold, "below": criterion.below,
+        "effect": estimate.value, "low": estimate.low, "high": estimate.high, "by_seed": values, "p": sign_flip_p(margins),
+    }
+
+
+def _over_universes(criterion: Criterion, universes: Casts) -> dict | None:
+    """The effect in every universe, the share in which it passes, and how much of its variance each choice explains."""
+    by_universe: dict[int, list[float]] = {}
+    for (universe, _), cast in universes.items():
+        try:
+            by_universe.setdefault(universe, []).append(criterion.effect(cast))
+        except KeyError:  # needs models that are trained with the default choices only
+            return None
+    if not by_universe:
+        return None
+    rows = design()
+    effects = np.array([_mean(criterion, np.array(by_universe[u], float)) for u in sorted(by_universe)])
+    passes = effects < criterion.threshold if criterion.below else effects > criterion.threshold
+    choices = {}
+    for name, values in CHOICES.items():
+        at = [np.array([rows[u][name] == value for u in sorted(by_universe)]) for value in values]
+        scaled = _scale(criterion, effects)
+        between = sum(level.sum() * (scaled[level].mean() - scaled.mean()) ** 2 for level in at)
+        total = ((scaled - scaled.mean()) ** 2).sum()
+        choices[name] = {
+            "explains": between / total if total else 0.0,
+            "levels": [{"value": value, "effect": _mean(criterion, effects[level]), "share": passes[level].mean()}
+                       for value, level in zip(values, at, strict=True)],
+        }
+    return {"effects": effects, "share": float(passes.mean()), "choices": choices,
+            "most": max(choices, key=lambda name: choices[name]["explains"])}
+
+
+def _scale(criterion, values):
+    return np.log(values) if criterion.unit == "times" else np.asarray(values, float)
+
+
+def _mean(criterion, values):
+    mean = float(np.mean(_scale(criterion, values)))
+    return float(np.exp(mean)) if criterion.unit == "times" else mean
+
+
+def _tails(casts: list[Cast]) -> dict:
+    """Claim F2 at every threshold: the ratio over the seeds, and the exact interval and p of the median seed alone."""
+    tails = {}
+    for title, record, name in (
+            ("64-D VAE, test images", lambda c: c.conv["vae_64d"], "unseen"),
+            ("64-D VAE, held-out training images", lambda c: c.split["vae_64d"], "held_out"),
+            ("3-D VAE, test images", lambda c: c.conv["vae_3d"], "unseen"),
+            ("3-D VAE, held-out training images", lambda c: c.split["vae_3d"], "held_out")):
+        tails[title] = {}
+        for percentile in record(casts[0])["error"][name]["tail"]:
+            ratios = np.array([tail_ratio(record(c), name, float(percentile)) for c in casts])
+            median = record(casts[int(np.argsort(ratios)[len(ratios) // 2])])["error"]
+            counts = median[name]["tail"][percentile]
+            exact = ratio_of_shares(counts["unseen"], median[name]["images"], counts["known"], median["images_trained_on"])
+            estimate = bootstrap(lambda v: float(np.exp(np.log(v).mean())), ratios, resamples=10_000)
+            tails[title][percentile] = {**estimate._asdict(), "median_seed": exact._asdict()}
+    return tails
+
+
+def _controls(casts: list[Cast]) -> dict:
+    """What the measures of clustering give for permuted labels: they must find nothing (1-NN: one in ten, by chance)."""
+    return {key: {f"{d}d": [cast.conv[f"ae_{d}d"]["latent"][f"{key}_permuted"] for cast in casts] for d in (2, 3)}
+            for key in ("neighbour_score", "cluster_agreement", "silhouette")}
