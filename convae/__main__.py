@@ -43,6 +43,11 @@ def _parser():
     verify.add_argument("--only", metavar="02,05", help="these notebooks only")
     train = add("train", _train, "train shipped models again, from scratch")
     train.add_argument("names", nargs="+", metavar="NAME", help="such as conv_vae_64d")
+    sweep = add("sweep", _sweep, "train and measure all models that the claims' verdicts rest on; hours")
+    sweep.add_argument("studies", nargs="*", metavar="STUDY", help="seeds, universes; both if none is named")
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, such as tcp://head:8786")
+    sweep.add_argument("--workers", type=int, metavar="N", help="processes on this machine; one a core if not given")
+    sweep.add_argument("--records", type=Path, metavar="DIR", help="where finished tasks are kept until all are")
     add("data", _data, "fetch MNIST, if it is not there, and check it")
     return parser
 
@@ -76,6 +81,12 @@ def _train(arguments):
     from convae.weights import shipped_recipe, train_side_by_side, weights_dir
 
     train_side_by_side([(shipped_recipe(name), weights_dir(), name) for name in arguments.names])
+
+
+def _sweep(arguments):
+    from convae.claims import publish
+
+    _report(publish.sweep_and_publish(arguments.studies, arguments.records, arguments.scheduler, arguments.workers))
 
 
 def _data(arguments):

@@ -16,20 +16,18 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
 
-from convae import parameters
-from convae.claims import CLAIMS
+from convae import findings, parameters
 from convae.data import MD5
+from convae.environment import ROOT
 from convae.files import write_atomically
 from convae.recipes import Recipe
 from convae.weights import load_or_train, load_pretrained
 
-ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 PLOTLY = "application/vnd.plotly.v1+json"
 DPI, DPI_SHOWN = 150, 100  # of the files, and in the notebooks, which have to stay small
 TOLERANCE = {"relative": 0.005, "absolute": 0.005}  # between machines: float32 sums in another order, and rounding
 VERSIONS_OF = ("torch", "numpy", "scikit-learn", "scipy", "matplotlib", "plotly", "pillow")
-VERDICTS = ("agrees", "agrees in part", "undecided", "does not agree")
 
 
 class Notebook:
@@ -55,7 +53,7 @@ class Notebook:
         self.parameters = parameters.check(path, {n: namespace[n] for n in names})
         namespace.update(self.parameters)
         self._models = {}
-        self._findings = {}
+        self._measured = {}
 
     def models(self, *names: str) -> dict[str, nn.Module]:
         """Models by name, such as ``conv_vae_64d``, as the notebook's parameters want them.
@@ -71,7 +69,7 @@ class Notebook:
         self._models.update(found)
         return found
 
-    def publish(self, figure_name: str, figure: Figure, shows: str, numbers: dict, findings: dict | None = None,
+    def publish(self, figure_name: str, figure: Figure, shows: str, numbers: dict, measured: dict | None = None,
                 tolerance: dict | None = None):
         """Write a figure of the paper as ``NAME.png`` and ``NAME.json``, and its entry in ``manifest.json``.
 
@@ -87,23 +85,22 @@ class Notebook:
             What it shows, in one sentence; the picture's alternative text.
         numbers : dict
             What is drawn and what the text says of it.
-        findings : dict
-            For each claim's id, its verdict (one of :data:`VERDICTS`) and a sentence with what was measured.
+        measured : dict
+            For each claim's id, a sentence with what was measured.
         tolerance : dict, optional
             By how much numbers may differ between machines, where :data:`TOLERANCE` is not right.
         """
-        findings = findings or {}
-        for claim, (verdict, _) in findings.items():
-            if claim not in CLAIMS or verdict not in VERDICTS:
-                raise ValueError(f"no such finding: {claim!r}, {verdict!r}")
-        self._findings |= findings
+        measured = measured or {}
+        if unknown := sorted(measured.keys() - findings.load()["claims"].keys()):
+            raise ValueError(f"the paper has no claim {', '.join(unknown)}")
+        self._measured |= measured
         if not (folder := os.environ.get("CONVAE_FIGURES")):
             return
         folder = Path(folder)
         content = {
             "figure": figure_name,
             "shows": shows,
-            "findings": {claim: {"verdict": v, "measured": text} for claim, (v, text) in findings.items()},
+            "measured": measured,
             "tolerance": {**TOLERANCE, **(tolerance or {})},
             "numbers": numbers,
         }
@@ -121,15 +118,11 @@ class Notebook:
         write_atomically(manifest, to_json(dict(sorted({**entries, figure_name: provenance}.items()))))
 
     def conclude(self):
-        """Show the published findings: for each claim of the paper, what was measured and whether it agrees."""
-        show_table(("claim", "the paper (our words)", "measured here", "verdict"),
-                   [(f"{claim} ({CLAIMS[claim].where})", CLAIMS[claim].statement, measured, f"**{verdict}**")
-                    for claim, (verdict, measured) in self._findings.items()])
-
-
-def verdict(agrees: bool, in_part: bool = False, undecided: bool = False) -> str:
-    """One of :data:`VERDICTS`: the first that holds."""
-    return next(v for v, holds in zip(VERDICTS, (agrees, in_part, undecided, True), strict=True) if holds)
+        """Show for each claim what was measured here, with these models, and what came of it over seeds and choices."""
+        claims = findings.load()["claims"]
+        show_table(("claim", "the paper (our words)", "these models", "over seeds and choices", "verdict"),
+                   [(f"{name} ({claims[name]['where']})", claims[name]["statement"], measured, findings.in_words(claims[name]),
+                     f"**{claims[name]['verdict']}**") for name, measured in self._measured.items()])
 
 
 def show(figure: Figure, interactive=None):

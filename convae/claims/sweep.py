@@ -20,7 +20,12 @@ from convae.data import cache_dir, load_mnist
 from convae.files import write_atomically
 
 RETRIES = 1             # of a task that failed, for want of a network, say; a lost worker is no failure of the task
-LOSSES_OF_WORKERS = 10  # that a task survives on this machine's cluster, before it is taken for what kills them
+SETTINGS = {
+    "distributed.scheduler.allowed-failures": 10,  # workers that a task may lose before it is taken for what kills them
+    # One thread a process. Dask's default also sets MALLOC_TRIM_THRESHOLD_, which has every large tensor's memory mapped
+    # anew: training then takes five times as long.
+    "distributed.nanny.pre-spawn-environ": {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
+}
 
 
 class SweepError(RuntimeError):
@@ -87,6 +92,6 @@ def _client(scheduler, workers):
         with Client(scheduler, timeout="30s") as client:
             yield client
         return
-    with dask.config.set({"distributed.scheduler.allowed-failures": LOSSES_OF_WORKERS}), \
-            LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0) as cluster, Client(cluster) as client:
+    with dask.config.set(SETTINGS), LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0) as cluster, \
+            Client(cluster) as client:
         yield client

@@ -52,6 +52,7 @@ def evaluate(seeds: Casts, universes: Casts) -> dict:
     return {
         "seeds": [seed for _, seed in seeds],
         "universes": design() if universes else None,
+        "undecidable": UNDECIDABLE,
         "replicates": sorted({seed for _, seed in universes}),
         "claims": claims,
         "tails": _tails(casts),
