@@ -48,6 +48,7 @@ def _parser():
     sweep.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, such as tcp://head:8786")
     sweep.add_argument("--workers", type=int, metavar="N", help="processes on this machine; one a core if not given")
     sweep.add_argument("--records", type=Path, metavar="DIR", help="where finished tasks are kept until all are")
+    add("claims", _claims, "draw the claims' verdicts from the records, anew")
     add("data", _data, "fetch MNIST, if it is not there, and check it")
     return parser
 
@@ -87,6 +88,12 @@ def _sweep(arguments):
     from convae.claims import publish
 
     _report(publish.sweep_and_publish(arguments.studies, arguments.records, arguments.scheduler, arguments.workers))
+
+
+def _claims(arguments):
+    from convae.claims import publish
+
+    _report(publish.publish())
 
 
 def _data(arguments):

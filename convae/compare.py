@@ -11,7 +11,7 @@ import re
 import numpy as np
 from PIL import Image
 
-PNG_URI = "data:image/png;base64,"
+PNG_URI = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 NUMBER = re.compile(r"[-−]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
 BLOCK, GREY_LEVELS = 16, 8  # images are alike if no block of 16 × 16 pixels differs by more than this on average
 
@@ -44,11 +44,16 @@ def content(old, new, tolerance: dict, where: str = "") -> list[str]:
 
 
 def text(old: str, new: str, where: str = "") -> list[str]:
-    """Where two texts differ; numbers in them may differ by one in their last digit, as rounding may have it."""
-    if old.startswith(PNG_URI) and new.startswith(PNG_URI):
-        return png(*(base64.b64decode(uri.removeprefix(PNG_URI)) for uri in (old, new)), where)
+    """Where two texts differ; numbers in them may differ by one in their last digit, as rounding may have it.
+
+    Pictures in them are compared as pictures.
+    """
     if old == new:
         return []
+    pictures = [[base64.b64decode(picture) for picture in PNG_URI.findall(text)] for text in (old, new)]
+    if len(pictures[0]) == len(pictures[1]) > 0:
+        return [d for a, b in zip(*pictures, strict=True) for d in png(a, b, where)] + \
+            text(PNG_URI.sub("(picture)", old), PNG_URI.sub("(picture)", new), where)
     if NUMBER.sub("#", old) == NUMBER.sub("#", new):
         pairs = list(zip(NUMBER.findall(old), NUMBER.findall(new), strict=True))
         if all(abs(_value(a) - _value(b)) <= 1.001 * _last_digit(a) for a, b in pairs):

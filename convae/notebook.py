@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from IPython.display import Markdown, display
+from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
@@ -131,6 +131,11 @@ def show(figure: Figure, interactive=None):
     if interactive is not None:
         bundle[PLOTLY] = json.loads(interactive.to_json())
     display(bundle, raw=True)
+
+
+def show_html(html: str):
+    """HTML, as an output of its own."""
+    display(HTML(html))
 
 
 def show_table(header, rows):

@@ -47,6 +47,7 @@ def _list_of(check_item, at_least=1):
 
 
 CHECKS = {
+    "claim": _among(*"A B1 B2 C1 C2 C3 D E F1 F2 G H1 H2 H3 H4 I J K".split()),
     "latent_dim": _whole(1, 784),
     "latent_dims": _among([2], [2, 3]),
     "layer4_maps": _whole(1, 4096),

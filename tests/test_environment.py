@@ -53,7 +53,7 @@ def write_project(folder: Path, dependencies=("convae-test-part>=1",), lock="") 
     (folder / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
         f'[project]\nname = "convae"\nversion = "1.0"\ndependencies = {list(dependencies)}\n'
-        '[project.optional-dependencies]\ntest = ["packaging"]\nlab = ["convae-test-lab"]\n')
+        '[project.optional-dependencies]\ntest = ["packaging"]\nsweep = []\nlab = ["convae-test-lab"]\n')
     (folder / "wheels").mkdir()
     wheel = folder / "wheels" / "convae_test_part-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as file:

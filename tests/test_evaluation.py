@@ -6,25 +6,38 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy.special import ndtr
 from scipy.stats import beta, poisson
 from sklearn.metrics import roc_auc_score
 
 from convae import ConvAE, ConvVAE
-from convae.evaluation.correction import changed_ink, changed_share, corrected_regions, found, plant_defects
+from convae.evaluation.correction import (
+    change_map_area,
+    changed_ink,
+    changed_share,
+    corrected_regions,
+    found,
+    plant_defects,
+    reach,
+)
 from convae.evaluation.forward import PART, decode, encode, reconstruct, squared_error
 from convae.evaluation.latent import (
     clear_cells,
+    cluster_agreement,
     cluster_sizes,
     extent,
+    gap_depth,
+    median_cluster_sizes,
     neighbour_accuracy,
     neighbour_shares,
     occupied_without_gaps,
+    pairwise_overlap,
     plane,
     silhouette,
     spread,
 )
-from convae.evaluation.recognition import Reading, confusion, legibility_gain, misrecognised, read
-from convae.evaluation.sharpness import blurred_as_much, fine_detail, grey_ink, variety
+from convae.evaluation.recognition import NearestImage, Reading, confusion, legibility_gain, misrecognised, read
+from convae.evaluation.sharpness import blurred_as_much, edge_steepness, fine_detail, grey_ink, raggedness, variety
 from convae.evaluation.statistics import Estimate, bootstrap, ratio_of_shares, share
 
 
@@ -36,6 +49,18 @@ def ten_clusters(n=30, distance=100.0, d=2, seed=0):
     """`n` points of each digit around ten centres on a line, and their digits."""
     labels = np.repeat(np.arange(10), n)
     return draws(10 * n, d, seed) + distance * labels[:, None] * np.eye(d)[0], labels
+
+
+def ring_of_clusters(n=100, radius=20.0, d=2, seed=0):
+    """Ten normal clouds of `n` points, their centres evenly on a circle, and their digits."""
+    labels = np.repeat(np.arange(10), n)
+    angles = 2 * np.pi * labels / 10
+    centres = np.pad(radius * np.stack([np.cos(angles), np.sin(angles)], 1), [(0, 0), (0, d - 2)])
+    return draws(10 * n, d, seed) + centres, labels
+
+
+def permuted(labels, seed=0):
+    return np.random.default_rng(seed).permutation(labels)
 
 
 def blank(n=None):
@@ -159,6 +184,37 @@ def test_the_silhouette_is_that_of_rousseeuw_and_knows_no_scale():
     assert silhouette(100 * z, labels) == pytest.approx(by_hand)
 
 
+@pytest.mark.parametrize("d", [2, 3])
+def test_separate_clusters_are_found_without_labels_and_agree_with_any_naming_of_the_digits(d):
+    z, labels = ring_of_clusters(d=d)
+    assert cluster_agreement(z, labels) == 1
+    assert cluster_agreement(z, permuted(np.arange(10))[labels]) == 1
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_by_chance_clusters_agree_with_no_digits(d):
+    z, labels = ring_of_clusters(200, d=d)
+    cloud = ring_of_clusters(200, radius=0, d=d)[0]
+    assert cluster_agreement(z, permuted(labels)) == pytest.approx(0, abs=0.01)
+    assert cluster_agreement(cloud, labels) == pytest.approx(0, abs=0.01)
+
+
+def test_clusters_that_tell_pairs_of_digits_apart_but_not_the_digits_of_a_pair_agree_in_part():
+    """Of log 10 that there is to know, a cluster tells log 5."""
+    z, labels = ring_of_clusters(200)
+    digits = labels // 2 * 2 + np.arange(2000) % 2
+    assert cluster_agreement(z, digits) == pytest.approx(np.log(5) / np.log(10), abs=0.01)
+
+
+def test_agreement_knows_no_scale_and_the_more_the_clusters_overlap_the_less_it_is():
+    agreements = []
+    for radius in (12, 6, 4, 2, 0):
+        z, labels = ring_of_clusters(radius=radius)
+        agreements.append(cluster_agreement(z, labels))
+        assert cluster_agreement(7 * z, labels) == pytest.approx(agreements[-1], abs=1e-9)
+    assert agreements == sorted(agreements, reverse=True)
+
+
 def test_extent_of_four_points_is_exact():
     found = extent([[1, 0], [-1, 0], [0, 2], [0, -2]])
     assert found.radius == pytest.approx(np.sqrt((1 + 1 + 4 + 4) / 4))
@@ -186,6 +242,25 @@ def test_each_digits_cluster_has_its_own_size_wherever_it_lies():
     z = np.concatenate([50 * digit + r * square for digit, r in enumerate(radii)])
     order = np.random.default_rng(0).permutation(40)
     np.testing.assert_allclose(cluster_sizes(z[order], np.repeat(np.arange(10), 4)[order]), radii)
+
+
+def test_a_clusters_median_size_is_its_radius_and_stragglers_count_for_little():
+    radii, square = np.arange(1, 11), np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    z = np.concatenate([50 * digit + r * square for digit, r in enumerate(radii)])
+    labels, order = np.repeat(np.arange(10), 4), np.random.default_rng(0).permutation(40)
+    np.testing.assert_allclose(median_cluster_sizes(z[order], labels[order]), radii)
+    np.testing.assert_allclose(median_cluster_sizes(7 * z + 3, labels), 7 * radii)
+
+    cloud, digits = ten_clusters(1000)
+    far = np.concatenate([cloud, cloud[::100] + 1000]), np.concatenate([digits, digits[::100]])  # one in a hundred
+    np.testing.assert_allclose(median_cluster_sizes(*far), median_cluster_sizes(cloud, digits), rtol=0.03)
+    assert (cluster_sizes(*far) > 10 * cluster_sizes(cloud, digits)).all()
+
+
+@pytest.mark.parametrize(("d", "expected"), [(1, 0.6745), (2, np.sqrt(np.log(4))), (3, 1.5382)])
+def test_the_median_size_of_a_normal_cluster_is_known(d, expected):
+    sizes = median_cluster_sizes(3 * draws(100_000, d), np.arange(100_000) % 10)
+    np.testing.assert_allclose(sizes, 3 * expected, rtol=0.03)
 
 
 def test_spread_is_standard_deviation_over_mean():
@@ -291,6 +366,83 @@ def test_neighbour_shares_count_as_many_as_asked():
         np.testing.assert_allclose(share_of_own, 20 / k)
 
 
+@pytest.mark.parametrize("d", [2, 3])
+def test_an_empty_gap_is_deep_and_one_cloud_labelled_at_random_has_none(d):
+    z, labels = ring_of_clusters(200, radius=50, d=d)
+    assert (gap_depth(z, labels) > 0.98).all()
+    cloud = draws(2000, d)
+    assert gap_depth(cloud, permuted(labels)).mean() < 0.1
+
+
+@pytest.mark.parametrize("neighbours", [20, 50, 100])
+@pytest.mark.parametrize("thinning", [2, 4, 10])
+def test_a_gap_that_is_filled_in_part_has_a_known_depth(neighbours, thinning):
+    """On a line, evenly dense stretches in turn with stretches where the points lie `thinning` times as far apart."""
+    stretch = np.concatenate([np.arange(0, 5, 0.01), np.arange(5, 15, 0.01 * thinning)])
+    z, labels = np.concatenate([stretch + 15 * digit for digit in range(10)]), np.repeat(np.arange(10), len(stretch))
+    np.testing.assert_allclose(gap_depth(z[:, None], labels, neighbours), 1 - 1 / thinning, atol=0.01)
+
+
+def test_each_digit_has_the_gap_to_its_nearest_cluster():
+    """Digits 0 and 1 lie at one place, the others apart."""
+    z, labels = ten_clusters(200)
+    z[labels == 1] = z[labels == 0] + draws(200, 2, 1) / 10
+    depths = gap_depth(z, labels)
+    assert (depths[:2] < 0.5).all() and (depths[2:] > 0.98).all()
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_the_depth_of_gaps_knows_no_scale(d):
+    z, labels = ring_of_clusters(100, radius=6, d=d)
+    depths = gap_depth(z, labels)
+    assert 0.1 < depths.mean() < 0.9
+    np.testing.assert_allclose(gap_depth(7 * z + 3, labels), depths, rtol=1e-6)
+
+
+def test_clusters_of_the_same_points_overlap_wholly_and_separate_ones_not_at_all():
+    points = draws(500, 2)
+    labels = np.repeat(np.arange(10), 500)
+    np.testing.assert_allclose(pairwise_overlap(np.tile(points, (10, 1)), labels), 1)
+    np.testing.assert_allclose(pairwise_overlap(*ring_of_clusters(500, radius=50)), np.eye(10), atol=1e-12)
+
+
+def test_clusters_of_the_same_distribution_overlap_nearly_wholly_given_many_points_a_cell():
+    overlap = pairwise_overlap(draws(60_000, 2), np.arange(60_000) % 10, cells=10)
+    assert overlap.min() > 0.98
+    permuted_labels = pairwise_overlap(ring_of_clusters(6000)[0], permuted(np.repeat(np.arange(10), 6000)), cells=10)
+    assert permuted_labels.min() > 0.98
+
+
+def test_uniform_clusters_overlap_by_the_part_that_they_share():
+    """Digit k lies evenly from k/4 to k/4 + 1."""
+    z = np.concatenate([np.arange(2000) / 2000 + digit / 4 for digit in range(10)])
+    apart = np.abs(np.subtract.outer(np.arange(10), np.arange(10)))
+    overlap = pairwise_overlap(z[:, None], np.repeat(np.arange(10), 2000), cells=400)
+    np.testing.assert_allclose(overlap, np.clip(1 - apart / 4, 0, 1), atol=0.02)
+
+
+def test_normal_clusters_overlap_as_bhattacharyya_says():
+    """exp(−s²/8) for unit variances and a distance s of the centres."""
+    z, labels = ten_clusters(6000, distance=1)
+    apart = np.subtract.outer(np.arange(10), np.arange(10))
+    np.testing.assert_allclose(pairwise_overlap(z, labels), np.exp(-apart**2 / 8), atol=0.04)
+
+
+def test_overlap_is_symmetric_and_knows_no_scale_and_no_order():
+    z, labels = ring_of_clusters(300, radius=3)
+    overlap, order = pairwise_overlap(z, labels), np.random.default_rng(0).permutation(3000)
+    np.testing.assert_allclose(overlap, overlap.T)
+    np.testing.assert_allclose(np.diag(overlap), 1)
+    np.testing.assert_allclose(pairwise_overlap(z * [7, 0.1] + [3, -5], labels), overlap, atol=0.01)
+    np.testing.assert_allclose(pairwise_overlap(z[order], labels[order]), overlap)
+
+
+def test_clusters_of_unequal_numbers_overlap_no_less():
+    points, labels = np.tile(draws(400, 2), (10, 1)), np.repeat(np.arange(10), 400)
+    twice = np.concatenate([points, points[:400]]), np.concatenate([labels, labels[:400]])
+    np.testing.assert_allclose(pairwise_overlap(*twice), 1)
+
+
 # Corrections
 
 
@@ -366,6 +518,43 @@ def test_shares_of_pixels_and_of_ink_changed():
     torch.testing.assert_close(changed_ink(images, outputs), torch.tensor([0, 1.5, 1]), check_dtype=False)
 
 
+def blocks(*places, size=4, value=1.0):
+    """An image with one pixel in each of these blocks."""
+    return planted(*((row * size + 1, column * size + 2) for row, column in places), value=value)
+
+
+def test_reach_is_the_changed_share_of_the_blocks_with_ink():
+    character = blocks((1, 1), (1, 2), (2, 2), (5, 5))
+    outputs = torch.stack([
+        character,                                        # as it was
+        blocks((1, 1), (1, 2), (2, 2)),                   # one of four erased
+        character + blocks((6, 0)),                       # one added, so it is one of five
+        blocks((3, 3), (3, 4), (4, 3), (4, 4)),           # another character
+        character + blocks((0, 0), (0, 5), value=0.45),   # too faint for ink
+        blank(),
+    ])
+    found = reach(character.expand_as(outputs), outputs, 0.5)
+    torch.testing.assert_close(found, torch.tensor([0, 1 / 4, 1 / 5, 1, 0, 1]), check_dtype=False)
+
+
+def test_reach_counts_changes_beyond_the_threshold_in_blocks_with_ink_only():
+    before, after = blocks((1, 1), (2, 2)), blocks((1, 1), (2, 2), value=0.7)
+    assert [reach(before[None], after[None], t).item() for t in (0.25, 0.35)] == [1, 0]
+    faint = before + blocks((4, 4), value=0.4)
+    assert reach(before[None], faint[None], 0.25).item() == 0  # changed, but without ink
+
+
+@pytest.mark.parametrize(("block", "expected"), [(2, 1 / 3), (4, 1 / 3), (7, 1 / 2), (14, 1)])
+def test_reach_is_counted_in_blocks_of_the_size_asked_for(block, expected):
+    """Three dots, one of which goes: in blocks of 7 it shares one with a dot, in blocks of 14 with both."""
+    dots = planted((1, 1), (5, 5), (9, 9))
+    assert reach(dots[None], planted((1, 1), (9, 9))[None], 0.5, block).item() == pytest.approx(expected)
+
+
+def test_reach_of_images_without_ink_is_0():
+    assert reach(blank(2), blank(2), 0.5).tolist() == [0, 0]
+
+
 # Recognition
 
 
@@ -375,6 +564,29 @@ def test_a_reading_is_the_most_probable_digit_and_its_probability():
     assert (found.probability > 0.999).all()
     between = read(Brightness(), torch.full((1, 1, 28, 28), 0.35))
     assert between.digit[0] in (3, 4) and between.probability[0] == pytest.approx(0.5, abs=0.01)
+
+
+def pixels(*rows):
+    """Images of 2 × 2 pixels."""
+    return torch.tensor(rows, dtype=torch.float).view(-1, 1, 2, 2)
+
+
+def test_the_nearest_image_reads_the_images_that_it_knows_and_those_near_them():
+    images, labels = random_images(60), torch.arange(60) % 10
+    reader = NearestImage(images, labels)
+    assert reader.digits(images).tolist() == labels.tolist()
+    assert reader.digits(images[7:30] + 0.05 * random_images(23, seed=1)).tolist() == labels[7:30].tolist()
+    assert reader.digits(images[:1]).shape == (1,)
+
+
+def test_the_nearest_image_is_nearest_in_the_principal_components_that_count():
+    """The known images differ most in the first pixel, then in the second; the third says nothing."""
+    reader_of = {c: NearestImage(pixels([0, 0, 0, 0], [1, 0, 0, 0], [0, 0.5, 0, 0], [1, 0.5, 0, 0]),
+                                 torch.tensor([3, 5, 7, 9]), components=c) for c in (1, 2)}
+    seen = pixels([0.1, 0.1, 9, 0], [0.9, 0.1, 0, 0], [0.1, 0.4, 0, 0], [0.9, 0.4, 0, 9])
+    assert reader_of[2].digits(seen).tolist() == [3, 5, 7, 9]
+    assert [d in pair for d, pair in zip(reader_of[1].digits(seen), [(3, 7), (5, 9)] * 2, strict=True)] == [True] * 4
+    assert reader_of[1].digits(pixels([0.2, 0.5, 0, 0])) == reader_of[1].digits(pixels([0.2, 0, 0, 0]))
 
 
 def test_misrecognised_is_a_changed_reading_whatever_the_label():
@@ -440,6 +652,80 @@ def test_blur_lowers_fine_detail_and_raises_grey():
     slight, strong = (blurred_as_much(images, left * float(fine_detail(images).mean()))[0] for left in (0.7, 0.3))
     assert (fine_detail(strong) < fine_detail(slight)).all() and (fine_detail(slight) < fine_detail(images)).all()
     assert (grey_ink(strong) > grey_ink(slight)).all() and (grey_ink(slight) > grey_ink(images)).all()
+
+
+def edge(width):
+    """A vertical edge at full contrast that rises evenly over `width` pixels."""
+    return ((torch.arange(28.0) - 8) / width).clamp(0, 1).expand(1, 1, 28, 28)
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 8])
+def test_the_steepness_of_an_edge_is_one_over_its_width(width):
+    for image in (edge(width), edge(width).mT, 1 - edge(width), edge(width).flip(3)):
+        assert edge_steepness(image).item() == pytest.approx(1 / width)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_the_steepness_of_an_edge_blurred_by_a_gaussian_is_known(width):
+    """∫ g² of a normal density g of standard deviation s is 1 / (2 s √π)."""
+    rise = torch.from_numpy(ndtr((np.arange(28) - 13.5) / width)).expand(1, 1, 28, 28)
+    assert edge_steepness(rise).item() == pytest.approx(1 / (2 * width * np.sqrt(np.pi)), rel=0.05)
+
+
+@pytest.mark.parametrize("width", [3, 4, 8])
+def test_a_slanted_edge_is_about_as_steep_as_an_upright_one(width):
+    rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    slanted = ((rows + columns - 27) / np.sqrt(2) / width + 0.5).clamp(0, 1)[None, None]
+    assert edge_steepness(slanted).item() == pytest.approx(1 / width, rel=0.06)
+
+
+def test_steepness_is_that_of_each_image_and_falls_with_contrast_and_with_blur():
+    images = torch.cat([edge(2), edge(4), 0.5 * edge(2)])
+    torch.testing.assert_close(edge_steepness(images), torch.tensor([0.5, 0.25, 0.25]), check_dtype=False)
+    sharp = strokes()
+    slight, strong = (blurred_as_much(sharp, left * float(fine_detail(sharp).mean()))[0] for left in (0.7, 0.3))
+    assert (edge_steepness(strong) < edge_steepness(slight)).all()
+    assert (edge_steepness(slight) < edge_steepness(sharp)).all()
+
+
+RECTANGLE = (slice(6, 20), slice(8, 18))  # its outline is 2 · (14 + 10) = 48 long
+
+
+def disc(radius, width=None):
+    """A disc, or a ring as wide as said around the radius."""
+    rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    distance = torch.hypot(rows - 13.5, columns - 13.5)
+    return ((distance < radius) if width is None else ((distance - radius).abs() < width / 2)).float()[None, None]
+
+
+@pytest.mark.parametrize("width", [3, 4, 10])
+def test_a_smooth_rectangle_is_not_ragged(width):
+    assert raggedness(planted((slice(6, 20), slice(8, 8 + width)))[None]).item() == 0
+
+
+@pytest.mark.parametrize("radius", [4, 6, 8, 10])
+def test_a_disc_and_a_closed_stroke_of_two_pixels_or_more_are_not_ragged(radius):
+    for image in (disc(radius), disc(radius, 2), disc(radius, 3)):
+        assert raggedness(image).item() == 0
+
+
+@pytest.mark.parametrize(("ragged", "smoothed", "length"), [
+    (planted(RECTANGLE, (2, 3)), 4, 52),                                 # a speck
+    (planted(RECTANGLE, (2, 3), (2, 8), (25, 20)), 12, 60),              # three
+    (planted(RECTANGLE, (12, 18)), 2, 50),                               # a spike
+    (planted(RECTANGLE) - planted((12, 17)), 2, 50),                     # a notch
+    (planted(RECTANGLE) - planted((12, 12)), 4, 52),                     # a hole
+    (planted((slice(6, 20), 12)), 30, 30),                               # a hair
+], ids=["speck", "specks", "spike", "notch", "hole", "hair"])
+def test_the_ragged_share_of_an_outline_is_what_the_median_smooths_away(ragged, smoothed, length):
+    for image in (ragged, ragged.mT, ragged.flip(2)):
+        assert raggedness(image[None]).item() == pytest.approx(smoothed / length)
+
+
+def test_raggedness_is_of_ink_darker_than_a_half_and_nan_without_any():
+    speck = planted(RECTANGLE, value=0.6) + planted((2, 3), value=0.4)
+    found = raggedness(torch.stack([speck, 0.5 * speck, blank()]))
+    assert found[0] == 0 and found[1:].isnan().all()
 
 
 @pytest.mark.parametrize("left", [0.9, 0.5, 0.2])
@@ -618,3 +904,57 @@ def test_a_defect_is_found_if_the_largest_correction_is_centred_in_it():
     assert found(corrected_regions(damaged[0], clean[0], 0.5, 5), corners[0])
     assert not found(corrected_regions(damaged[0], clean[0], 0.5, 5), corners[0] + 6)
     assert not found([], corners[0])
+
+
+CORNERS = np.array([[3, 5], [10, 20], [24, 0]])
+
+
+def in_squares(images, size=4):
+    inside = torch.zeros_like(images)
+    for image, (row, column) in zip(inside, CORNERS, strict=True):
+        image[0, row:row + size, column:column + size] = 1
+    return inside
+
+
+def test_a_change_in_the_defect_alone_is_perfect_and_everywhere_else_is_the_opposite():
+    images = random_images(3)
+    inside = in_squares(images)
+    for sign in (1, -1):
+        np.testing.assert_allclose(change_map_area(images, images + sign * 0.1 * inside, CORNERS), 1)
+        np.testing.assert_allclose(change_map_area(images, images + sign * 0.1 * (1 - inside), CORNERS), 0)
+    faint = 0.1 + 0.001 * inside  # no threshold is involved
+    np.testing.assert_allclose(change_map_area(blank(3), faint, CORNERS), 1)
+
+
+@pytest.mark.parametrize("change", [0, 0.2, -0.2])
+def test_an_equal_change_everywhere_tells_nothing(change):
+    np.testing.assert_allclose(change_map_area(blank(3), blank(3) + change, CORNERS), 0.5)
+
+
+def test_of_a_defect_changed_in_half_of_its_pixels_the_other_half_is_chance():
+    half = in_squares(blank(3))
+    half[:, :, ::2] = 0
+    np.testing.assert_allclose(change_map_area(blank(3), half, CORNERS), 0.5 * 1 + 0.5 * 0.5)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_the_area_is_that_under_the_roc_curve_of_each_image(size):
+    images, outputs = random_images(3).round(decimals=1), random_images(3, seed=1).round(decimals=1)  # with ties
+    by_image = [roc_auc_score(inside.flatten(), (after - before).abs().flatten())
+                for inside, before, after in zip(in_squares(images, size), images, outputs, strict=True)]
+    np.testing.assert_allclose(change_map_area(images, outputs, CORNERS, size), by_image)
+
+
+def test_a_blot_that_is_removed_is_told_perfectly():
+    images = digit_like().repeat(20, 1, 1, 1)
+    damaged, corners = plant_defects(images, "blot")
+    np.testing.assert_allclose(change_map_area(damaged, images, corners), 1)
+
+
+def test_of_a_gap_that_is_filled_only_the_pixels_that_had_ink_are_told():
+    """A gap's square reaches beyond the stroke; where it was empty before, there is nothing to restore."""
+    images = digit_like().repeat(20, 1, 1, 1)
+    damaged, corners = plant_defects(images, "gap")
+    erased = (images != damaged).sum((1, 2, 3)).numpy() / 16
+    np.testing.assert_allclose(change_map_area(damaged, images, corners), 0.5 + 0.5 * erased)
+    assert erased.max() < 1

@@ -8,10 +8,9 @@ import re
 import pytest
 from PIL import Image
 
-from convae import parameters, runner
-from convae.claims import CLAIMS
+from convae import findings, parameters, runner
 from convae.data import MD5
-from convae.notebook import ROOT, VERDICTS
+from convae.notebook import ROOT
 from convae.weights import weights_dir
 
 NAMES = [f"fig{n}" for n in range(1, 9)]
@@ -27,18 +26,18 @@ def test_committed_figures_and_notebooks_are_what_the_notebooks_draw_today():
 
 
 def test_every_figure_is_there_with_its_numbers_and_nothing_else_is():
-    expected = {f"{name}.{kind}" for name in NAMES for kind in ("png", "json")} | {"manifest.json"}
+    expected = {f"{name}.{kind}" for name in NAMES for kind in ("png", "json")} | {"manifest.json", "claims.json"}
     assert {p.name for p in runner.FIGURES.iterdir()} == expected
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_figure_states_what_it_shows_its_tolerances_and_its_numbers(name):
     figure = read(name)
-    assert set(figure) == {"figure", "shows", "findings", "tolerance", "numbers"}
+    assert set(figure) == {"figure", "shows", "measured", "tolerance", "numbers"}
     assert figure["figure"] == name and len(figure["shows"]) > 40 and figure["numbers"]
     assert 0 < figure["tolerance"]["relative"] <= 0.01 and 0 < figure["tolerance"]["absolute"] <= 0.01
-    for claim, finding in figure["findings"].items():
-        assert claim in CLAIMS and finding["verdict"] in VERDICTS and re.search(r"\d", finding["measured"])
+    for claim, measured in figure["measured"].items():
+        assert claim in findings.load()["claims"] and re.search(r"\d", measured)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,6 +63,8 @@ def test_the_manifest_has_the_eight_figures_only():
     assert list(MANIFEST) == NAMES
 
 
-def test_each_claim_belongs_to_at_most_one_figure():
-    claims = [claim for name in NAMES for claim in read(name)["findings"]]
-    assert len(claims) == len(set(claims)) == 16
+def test_each_claim_belongs_to_at_most_one_figure_and_to_the_notebook_that_draws_it():
+    drawn_by = [(claim, MANIFEST[name]["notebook"]) for name in NAMES for claim in read(name)["measured"]]
+    assert len(drawn_by) == len(dict(drawn_by)) == 16
+    for claim, notebook in drawn_by:
+        assert notebook == f"notebooks/{findings.load()['claims'][claim]['notebook']}.ipynb"

@@ -9,11 +9,12 @@ from torch import nn
 from torch.distributions import Normal
 from torch.nn.functional import pad
 
-from convae import ConvAE, ConvVAE
+from convae import ConvAE, ConvVAE, DenseAE, DenseVAE
 from convae.layers import Conv2d, ConvTranspose2d
 from convae.losses import loss
 
 MODELS = [ConvAE, ConvVAE]
+AES, VAES = [ConvAE, DenseAE], [ConvVAE, DenseVAE]
 
 
 def images(n=3, seed=0):
@@ -102,25 +103,28 @@ def test_the_image_is_a_sigmoid_of_the_last_convolution(cls):
     assert isinstance(passed[-1][0], nn.Sigmoid)
 
 
-def test_z_mu_and_sigma_are_not_cut_at_zero_by_an_activation():
+@pytest.mark.parametrize(("ae", "vae"), list(zip(AES, VAES, strict=True)))
+def test_z_mu_and_sigma_are_not_cut_at_zero_by_an_activation(ae, vae):
     # With slope 0 an activation would leave no negative value: z and μ take both signs all the same.
     x = images(64)
-    assert (new(ConvAE, 8, slope=0)(x).z < 0).any()
-    assert (new(ConvVAE, 8, slope=0)(x).mu < 0).any()
-    vae = new(ConvVAE, 8, slope=0).eval()
+    assert (new(ae, 8, slope=0)(x).z < 0).any()
+    assert (new(vae, 8, slope=0)(x).mu < 0).any()
+    vae = new(vae, 8, slope=0).eval()
     before_softplus = vae.to_sigma(vae.encoder(x)).flatten(1)
     assert (before_softplus < 0).any()
     torch.testing.assert_close(vae(x).sigma, before_softplus.exp().log1p())
 
 
-def test_the_slope_is_the_one_asked_for():
-    slopes = {m.negative_slope for m in ConvAE(2, slope=0.2).modules() if isinstance(m, nn.LeakyReLU)}
+@pytest.mark.parametrize("cls", AES + VAES)
+def test_the_slope_is_the_one_asked_for(cls):
+    slopes = {m.negative_slope for m in cls(2, slope=0.2).modules() if isinstance(m, nn.LeakyReLU)}
     assert slopes == {0.2}
 
 
 @pytest.mark.parametrize("latent_dim", [1, 2, 3, 64])
-def test_the_vae_returns_image_z_mu_and_sigma(latent_dim):
-    output = ConvVAE(latent_dim)(images(5))
+@pytest.mark.parametrize("cls", VAES)
+def test_the_vae_returns_image_z_mu_and_sigma(cls, latent_dim):
+    output = cls(latent_dim)(images(5))
     assert output._fields == ("reconstruction", "z", "mu", "sigma")
     assert output.reconstruction.shape == (5, 1, 28, 28)
     assert output.z.shape == output.mu.shape == output.sigma.shape == (5, latent_dim)
@@ -128,8 +132,9 @@ def test_the_vae_returns_image_z_mu_and_sigma(latent_dim):
     assert output.reconstruction.max() <= 1
 
 
-def test_the_ae_returns_image_and_z_and_neither_mu_nor_sigma():
-    output = ConvAE(3)(images(5))
+@pytest.mark.parametrize("cls", AES)
+def test_the_ae_returns_image_and_z_and_neither_mu_nor_sigma(cls):
+    output = cls(3)(images(5))
     assert output._fields == ("reconstruction", "z", "mu", "sigma")
     assert output.reconstruction.shape == (5, 1, 28, 28)
     assert output.z.shape == (5, 3)
@@ -137,7 +142,7 @@ def test_the_ae_returns_image_and_z_and_neither_mu_nor_sigma():
     assert output.sigma is None
 
 
-@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize("cls", AES + VAES)
 def test_in_eval_mode_forward_is_decode_of_encode(cls):
     model, x = new(cls, 4).eval(), images()
     output = model(x)
@@ -145,13 +150,15 @@ def test_in_eval_mode_forward_is_decode_of_encode(cls):
     assert torch.equal(model.decode(output.z), output.reconstruction)
 
 
-def test_in_eval_mode_the_vae_uses_z_equal_to_mu():
-    output = new(ConvVAE, 4).eval()(images())
+@pytest.mark.parametrize("cls", VAES)
+def test_in_eval_mode_the_vae_uses_z_equal_to_mu(cls):
+    output = new(cls, 4).eval()(images())
     assert torch.equal(output.z, output.mu)
 
 
-def test_in_train_mode_the_vae_samples_z_anew_each_time():
-    model, x = new(ConvVAE, 4).train(), images()
+@pytest.mark.parametrize("cls", VAES)
+def test_in_train_mode_the_vae_samples_z_anew_each_time(cls):
+    model, x = new(cls, 4).train(), images()
     torch.manual_seed(1)
     first, second = model(x), model(x)
     assert torch.equal(first.mu, second.mu)
@@ -159,8 +166,9 @@ def test_in_train_mode_the_vae_samples_z_anew_each_time():
     assert not torch.equal(first.z, first.mu)
 
 
-def test_the_ae_draws_no_random_numbers():
-    model, x = new(ConvAE, 4).train(), images()
+@pytest.mark.parametrize("cls", AES)
+def test_the_ae_draws_no_random_numbers(cls):
+    model, x = new(cls, 4).train(), images()
     before = torch.get_rng_state()
     model(x)
     assert torch.equal(torch.get_rng_state(), before)
@@ -177,8 +185,9 @@ def test_samples_of_z_have_mean_mu_and_standard_deviation_sigma():
 
 
 @pytest.mark.parametrize("activation", [-80.0, -20.0, 0.0, 20.0, 80.0, 1e30])
-def test_softplus_keeps_sigma_positive_and_finite(activation):
-    model = new(ConvVAE, 2)
+@pytest.mark.parametrize("cls", VAES)
+def test_softplus_keeps_sigma_positive_and_finite(cls, activation):
+    model = new(cls, 2)
     nn.init.zeros_(model.to_sigma.weight)
     nn.init.constant_(model.to_sigma.bias, activation)
     sigma = model(images()).sigma
@@ -247,7 +256,7 @@ def test_equation_2_is_rsample_with_its_gradients():
     assert torch.equal(sigma.grad, epsilon)        # dz/dσ = ε
 
 
-@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize("cls", AES + VAES)
 def test_every_parameter_of_the_model_learns(cls):
     model, x = new(cls, 2), images(8)
     loss(model(x), x).backward()
@@ -256,13 +265,30 @@ def test_every_parameter_of_the_model_learns(cls):
     assert without == []
 
 
+@pytest.mark.parametrize("cls", AES + VAES)
+def test_the_kernels_beside_z_are_all_those_with_as_many_rows_or_columns_as_z(cls):
+    model = new(cls, 5)
+    expected = [p for p in model.parameters() if p.dim() > 1 and 5 in p.shape[:2]]
+    assert len(expected) == (3 if cls in VAES else 2)
+    assert {id(p) for p in model.kernels_beside_z()} == {id(p) for p in expected}
+
+
+@pytest.mark.parametrize(("ae", "vae"), list(zip(AES, VAES, strict=True)))
+def test_the_vae_has_the_aes_weights_but_for_mu_and_sigma_in_place_of_z(ae, vae):
+    of_ae, of_vae = ({name: p.shape for name, p in cls(2).named_parameters()} for cls in (ae, vae))
+    last = [of_ae.pop("to_z.weight"), of_ae.pop("to_z.bias")]
+    for name in ("to_mu", "to_sigma"):
+        assert [of_vae.pop(f"{name}.weight"), of_vae.pop(f"{name}.bias")] == last
+    assert of_ae == of_vae
+
+
 def test_a_mixed_precision_pass_is_allowed():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = ConvVAE(2)(images())
     assert output.z.shape == (3, 2)
 
 
-@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize("cls", AES + VAES)
 @pytest.mark.parametrize("x", [
     images()[:, 0], images()[0], images().flatten(1), images().expand(3, 3, 28, 28), images()[..., :27],
     torch.tensor(0.5)], ids=lambda x: "x".join(map(str, x.shape)) or "scalar")
@@ -275,26 +301,29 @@ def test_images_of_a_wrong_shape_are_refused_by_name(cls, x):
     ((images() * 255).byte(), "torch.uint8"), (images().numpy(), "float32"), (images().double(), "torch.float64"),
     (images() > 0.5, "torch.bool"), (images().tolist(), "list"), (None, "NoneType")],
     ids=["uint8", "numpy", "float64", "bool", "list", "None"])
-def test_images_of_a_wrong_type_are_refused_by_name(x, got):
+@pytest.mark.parametrize("cls", VAES)
+def test_images_of_a_wrong_type_are_refused_by_name(cls, x, got):
     with pytest.raises(TypeError, match=f"^x must be a tensor of torch.float32.*got {got}$"):
-        ConvVAE(2)(x)
+        cls(2)(x)
 
 
 @pytest.mark.parametrize("z", [torch.zeros(3, 3), torch.zeros(3, 1), torch.zeros(2), torch.zeros(3, 2, 1, 1)],
                          ids=lambda z: "x".join(map(str, z.shape)))
-def test_latent_vectors_of_a_wrong_width_are_refused_by_name(z):
+@pytest.mark.parametrize("cls", VAES)
+def test_latent_vectors_of_a_wrong_width_are_refused_by_name(cls, z):
     with pytest.raises(ValueError, match=r"^z must have shape \(N, 2\), got \("):
-        ConvVAE(2).decode(z)
+        cls(2).decode(z)
 
 
 @pytest.mark.parametrize("z", [np.zeros((3, 2), np.float32), torch.zeros(3, 2).long(), torch.zeros(3, 2).double()],
                          ids=["numpy", "int64", "float64"])
-def test_latent_vectors_of_a_wrong_type_are_refused_by_name(z):
+@pytest.mark.parametrize("cls", AES)
+def test_latent_vectors_of_a_wrong_type_are_refused_by_name(cls, z):
     with pytest.raises(TypeError, match="^z must be a tensor of torch.float32"):
-        ConvAE(2).decode(z)
+        cls(2).decode(z)
 
 
-@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize("cls", AES + VAES)
 @pytest.mark.parametrize(("latent_dim", "error"), [
     (0, ValueError), (-1, ValueError), (True, TypeError), (2.0, TypeError), ("2", TypeError), (None, TypeError)])
 def test_a_wrong_latent_dim_is_refused_by_name(cls, latent_dim, error):
@@ -302,11 +331,13 @@ def test_a_wrong_latent_dim_is_refused_by_name(cls, latent_dim, error):
         cls(latent_dim)
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    *(("channels", v) for v in ((4, 16), (4, 16, 0), (4, 16, True), (4.0, 16, 64), ("4", 16, 64), "abc", 5, None)),
-    *(("slope", v) for v in (-0.1, 1, float("nan"), True, "0.1", None)),
-    *(("normalised_layers", v) for v in ((1,), (5,), (2, 2), (3, 2), (2.0,), (True,), ([2],), 2, "23", None)),
+@pytest.mark.parametrize(("cls", "name", "value"), [
+    *((ConvAE, "channels", v) for v in (
+        (4, 16), (4, 16, 0), (4, 16, True), (4.0, 16, 64), ("4", 16, 64), "abc", 5, None)),
+    *((cls, "slope", v) for cls in AES for v in (-0.1, 1, float("nan"), True, "0.1", None)),
+    *((DenseAE, "hidden", v) for v in (0, -1, True, 400.0, "400", None)),
+    *((ConvAE, "normalised_layers", v) for v in ((1,), (5,), (2, 2), (3, 2), (2.0,), (True,), ([2],), 2, "23", None)),
 ], ids=str)
-def test_any_other_wrong_argument_is_refused_by_name(name, value):
+def test_any_other_wrong_argument_is_refused_by_name(cls, name, value):
     with pytest.raises(ValueError, match=f"^{name} must be .*got "):
-        ConvAE(2, **{name: value})
+        cls(2, **{name: value})

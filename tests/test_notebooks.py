@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from convae.claims import CLAIMS
+from convae import findings
 from convae.notebook import NOTEBOOKS, PLOTLY, ROOT
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -35,8 +35,8 @@ def published(path):
     return list(dict.fromkeys(re.findall(r'"(fig\d)"', sources)))
 
 
-def test_there_are_five_numbered_without_a_gap():
-    assert [p.stem[:3] for p in PATHS] == [f"{n:02}_" for n in range(1, len(PATHS) + 1)] and len(PATHS) >= 5
+def test_there_are_six_numbered_without_a_gap():
+    assert [p.stem[:3] for p in PATHS] == [f"{n:02}_" for n in range(1, len(PATHS) + 1)] and len(PATHS) >= 6
 
 
 def test_it_is_valid_and_small_enough_for_github(path, notebook):
@@ -77,11 +77,11 @@ def test_it_holds_no_path_of_a_machine_and_no_time(path):
     assert sys.prefix not in text
 
 
-def test_it_opens_with_a_question_and_names_its_figures(notebook):
+def test_it_opens_with_a_question_and_names_its_figures(path, notebook):
     first = notebook.cells[0]
     assert first.cell_type == "markdown"
     assert re.match(r"# \d\d · .+\?\n", first.source)
-    assert re.search(r"\*\*Figures? \d", first.source)
+    assert re.search(r"\*\*Figures? \d", first.source) or path.stem == "06_claims"
 
 
 def test_it_closes_with_what_was_found(notebook):
@@ -91,10 +91,23 @@ def test_it_closes_with_what_was_found(notebook):
 
 
 def test_the_closing_table_gives_a_verdict_for_each_claim_of_its_figures(path, notebook):
-    claims = [c for n in published(path) for c in json.loads((ROOT / "figures" / f"{n}.json").read_text("utf-8"))["findings"]]
+    names = [c for n in published(path) for c in json.loads((ROOT / "figures" / f"{n}.json").read_text("utf-8"))["measured"]]
     table = "".join(o.data["text/markdown"] for o in notebook.cells[-1].outputs)
-    for claim in dict.fromkeys(claims):
-        assert f"| {claim} ({CLAIMS[claim].where}) | {CLAIMS[claim].statement} | " in table
+    for name in names:
+        claim = findings.load()["claims"][name]
+        start = f"| {name} ({claim['where']}) | {claim['statement']} | "
+        row = next(line for line in table.splitlines() if line.startswith(start))
+        assert row.endswith(f"| **{claim['verdict']}** |") and findings.in_words(claim) in row
+
+
+def test_the_claims_notebook_gives_each_verdict_as_the_file_has_it():
+    notebook = nbformat.read(NOTEBOOKS / "06_claims.ipynb", 4)
+    html = "".join(o.data["text/html"] for cell in code(notebook) for o in cell.outputs if "text/html" in o.get("data", {}))
+    for name, claim in findings.load()["claims"].items():
+        body = next(b for b in html.split("<tbody>") if f"<b>{name}</b> (" in b)
+        assert f">{claim['verdict']}</b>" in body and f'href="{claim["notebook"]}.ipynb"' in body
+        for criterion in claim["criteria"]:
+            assert findings.effect(criterion) in body
 
 
 def test_every_interactive_figure_comes_with_a_picture_in_the_same_output(notebook):
@@ -108,7 +121,7 @@ def test_every_figure_of_the_paper_is_published_by_exactly_one_notebook():
 
 def test_the_readme_lists_every_notebook_with_its_figures():
     for path in PATHS:
-        numbers = ", ".join(n.removeprefix("fig") for n in published(path))
+        numbers = ", ".join(n.removeprefix("fig") for n in published(path)) or "–"
         assert re.search(rf"\| \[{path.stem}\]\(notebooks/{path.name}\) \| .+\? \| {numbers} \|", README), path.stem
 
 

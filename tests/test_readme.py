@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from convae import readme
-from convae.claims import CLAIMS
+from convae import findings, readme
 from convae.notebook import NOTEBOOKS, ROOT
 
 START, END = readme.markers("figures/*.json")
@@ -17,7 +16,7 @@ def test_its_generated_part_is_current():
 
 
 def test_it_renews_the_generated_part_and_nothing_else():
-    stale = TEXT.replace("**agrees**", "**does not agree**")
+    stale = TEXT.replace("**reproduced**", "**not reproduced**")
     assert stale != TEXT
     assert readme.render(stale) == TEXT
 
@@ -29,8 +28,10 @@ def test_it_refuses_a_text_without_its_markers(text):
 
 
 def test_it_lists_every_claim_and_shows_every_figure():
-    for claim, (where, statement) in CLAIMS.items():
-        assert f"| {claim} ({where}) | {statement} | " in TEXT
+    for name, claim in findings.load()["claims"].items():
+        row = next(line for line in TEXT.splitlines() if line.startswith(f"| [{name}](notebooks/{claim['notebook']}.ipynb)"))
+        assert f"({claim['where']}) | {claim['statement']} | " in row
+        assert row.endswith(f"| **{claim['verdict']}** |") and findings.effect(claim["criteria"][0]) in row
     for n in range(1, 9):
         assert f"(figures/fig{n}.png)" in TEXT
 

@@ -10,20 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from convae import ConvAE, ConvVAE, Recipe
+from convae import ConvAE, ConvVAE, DenseAE, DenseVAE, Recipe
+from convae.recipes import SHAPE
 
 FIELDS = {f.name: f for f in dataclasses.fields(Recipe)}
-OTHER = {  # for each field another good value than that of conv_vae_2d
-    "model": "ae", "latent_dim": 3, "channels": (4, 16, 32), "slope": 0.2, "normalised_layers": (2, 3, 4),
+OTHER = {  # for each field another good value than that of conv_vae_2d, or of dense_vae_2d if only that has the field
+    "model": "ae", "latent_dim": 3, "architecture": "dense", "hidden": 14, "channels": (4, 16, 32), "slope": 0.2,
+    "normalised_layers": (2, 3, 4),
     "difference": "cross_entropy", "kl_weight": 0.5, "schedule": "constant", "learning_rate": 1e-3, "epochs": 21,
     "batch_size": 64, "seed": 1, "optimiser": "adam", "momentum": 0.8, "adam_share": 0.25,
 }
-SINGLE_VALUED = {"architecture"}  # one value so far
 
 WRONG_TYPE = [
     *((name, value) for name in ("model", "architecture", "difference", "optimiser", "schedule")
       for value in (None, 1, True, ["ae"], b"ae")),
-    *((name, value) for name in ("latent_dim", "epochs", "batch_size", "seed")
+    *((name, value) for name in ("latent_dim", "epochs", "batch_size", "seed", "hidden")
       for value in (None, True, False, 2.0, math.nan, math.inf, "2", [2], (2,)) if (name, value) != ("epochs", None)),
     *((name, value) for name in ("slope", "kl_weight", "momentum", "adam_share", "learning_rate")
       for value in (None, True, False, "1", [0.1], 1j)),
@@ -44,11 +45,17 @@ OUT_OF_RANGE = [
     *(("epochs", v) for v in (0, -1, 10_001)),
     *(("batch_size", v) for v in (0, 1, 60_001)),
     *(("seed", v) for v in (-1, 2**31)),
+    *(("hidden", v) for v in (0, -1, 100_001)),
 ]
 
 
+def base(name):
+    """The default recipe of an architecture that has the field."""
+    return Recipe.from_name("dense_vae_2d" if name in SHAPE["dense"] else "conv_vae_2d")
+
+
 def with_field(name, value):
-    return Recipe.from_dict({"model": "vae", "latent_dim": 2, name: value})
+    return Recipe.from_dict({**base(name).to_dict(), name: value})
 
 
 def short(value):
@@ -74,7 +81,8 @@ def test_every_field_is_refused_both_for_its_type_and_for_its_range():
 @pytest.mark.parametrize(("name", "value"), [
     ("latent_dim", 1), ("latent_dim", 784), ("slope", 0), ("slope", 0.99), ("kl_weight", 0), ("kl_weight", 1e6),
     ("learning_rate", 1e-8), ("learning_rate", 10), ("epochs", 1), ("batch_size", 2), ("batch_size", 60_000),
-    ("seed", 0), ("seed", 2**31 - 1), ("normalised_layers", ()), ("normalised_layers", [4]), ("channels", [1, 1, 1])])
+    ("seed", 0), ("seed", 2**31 - 1), ("normalised_layers", ()), ("normalised_layers", [4]), ("channels", [1, 1, 1]),
+    ("hidden", 1)])
 def test_the_ends_of_each_range_are_allowed(name, value):
     assert with_field(name, value).build() is not None
 
@@ -92,7 +100,8 @@ def test_a_missing_field_is_refused_by_name():
 
 
 @pytest.mark.parametrize(("name", "expected"), [
-    ("conv_ae_2d", ("conv", "ae", 2)), ("conv_vae_3d", ("conv", "vae", 3)), ("conv_vae_64d", ("conv", "vae", 64))])
+    ("conv_ae_2d", ("conv", "ae", 2)), ("conv_vae_3d", ("conv", "vae", 3)), ("conv_vae_64d", ("conv", "vae", 64)),
+    ("dense_ae_2d", ("dense", "ae", 2)), ("dense_vae_64d", ("dense", "vae", 64))])
 def test_a_name_gives_architecture_model_and_dimension_and_comes_back(name, expected):
     recipe = Recipe.from_name(name)
     assert (recipe.architecture, recipe.model, recipe.latent_dim) == expected
@@ -132,12 +141,16 @@ def test_recipes_are_hashable_and_equal_by_value():
 
 @pytest.mark.parametrize("name", OTHER)
 def test_the_key_differs_with_every_field(name):
-    base = Recipe.from_name("conv_vae_2d")
-    assert dataclasses.replace(base, **{name: OTHER[name]}).key != base.key
+    assert dataclasses.replace(base(name), **{name: OTHER[name]}).key != base(name).key
 
 
 def test_no_field_is_left_out_of_the_keys_test():
-    assert set(OTHER) | SINGLE_VALUED == set(FIELDS)
+    assert set(OTHER) == set(FIELDS)
+
+
+def test_a_convolutional_recipes_key_is_what_it_was_before_there_were_others():
+    assert Recipe("vae", 64).key == "bd3daf31d7a6748e"
+    assert Recipe("ae", 2, seed=5, slope=0.1).key == "3a87e524cc874207"
 
 
 def test_the_key_is_the_same_in_every_process():
@@ -156,13 +169,27 @@ def test_equal_recipes_have_equal_keys_however_the_numbers_are_written():
 
 
 @pytest.mark.parametrize("recipe", [
-    Recipe("vae", 2), Recipe("ae", 64, kl_weight=0, channels=(8, 8, 8), normalised_layers=(), learning_rate=1e-8)])
+    Recipe("vae", 2), Recipe("ae", 64, kl_weight=0, channels=(8, 8, 8), normalised_layers=(), learning_rate=1e-8),
+    Recipe("ae", 3, "dense", hidden=14)], ids=lambda recipe: recipe.name)
 def test_a_recipe_comes_back_from_json_equal(recipe):
     text = json.dumps(recipe.to_dict(), allow_nan=False)
     again = Recipe.from_dict(json.loads(text))
     assert again == recipe
     assert again.key == recipe.key
-    assert list(recipe.to_dict()) == list(FIELDS)
+
+
+def test_a_recipe_lists_the_fields_that_its_architecture_has_and_no_other():
+    conv, dense = (list(Recipe.from_name(name).to_dict()) for name in ("conv_ae_2d", "dense_ae_2d"))
+    assert conv == [name for name in FIELDS if name != "hidden"]
+    assert dense == [name for name in FIELDS if name not in ("channels", "normalised_layers")]
+
+
+@pytest.mark.parametrize(("architecture", "name"), [
+    ("conv", "hidden"), ("dense", "channels"), ("dense", "normalised_layers")])
+def test_a_field_of_another_architecture_is_refused_by_name_unless_it_is_the_default(architecture, name):
+    with pytest.raises(ValueError, match=f"^recipe: {name} is nothing that a {architecture} model has$"):
+        Recipe("ae", 2, architecture, **{name: OTHER[name]})
+    assert Recipe("ae", 2, architecture, **{name: FIELDS[name].default}) == Recipe("ae", 2, architecture)
 
 
 def test_what_the_paper_states_is_marked_with_its_section_and_the_rest_is_a_choice():
@@ -184,6 +211,13 @@ def test_a_recipe_builds_the_model_that_it_describes(model, cls):
     expected = cls(5, (2, 3, 6), 0.3, (4,))
     assert type(built) is cls
     assert str(built) == str(expected)
+
+
+@pytest.mark.parametrize(("model", "cls"), [("ae", DenseAE), ("vae", DenseVAE)])
+def test_a_dense_recipe_builds_the_dense_model(model, cls):
+    built = Recipe(model, 5, "dense", hidden=7, slope=0.3).build()
+    assert type(built) is cls
+    assert str(built) == str(cls(5, 7, 0.3))
 
 
 @pytest.mark.parametrize(("latent_dim", "epochs"), [(2, 10), (3, 10), (8, 10), (9, 12), (64, 12)])

@@ -27,7 +27,7 @@ figure = new_figure(2, 1)
 figure.subplots().plot([0, bins])
 show(figure)
 print(f"{bins} bins")
-notebook.publish("fig7", figure, "A line", {"bins": bins, "third": bins / 3}, {"F1": ("agrees", f"{bins} bins")})
+notebook.publish("fig7", figure, "A line", {"bins": bins, "third": bins / 3}, {"F1": f"{bins} bins"})
 notebook.conclude()
 """
 
@@ -76,7 +76,7 @@ def test_a_run_puts_figures_notebook_manifest_and_readme_in_place_and_a_second_o
     assert code == 0, err
     figure = json.loads((checkout / "figures" / "fig7.json").read_text(encoding="utf-8"))
     assert figure["numbers"] == {"bins": 5, "third": 1.6667}
-    assert figure["findings"] == {"F1": {"verdict": "agrees", "measured": "5 bins"}}
+    assert figure["measured"] == {"F1": "5 bins"}
     entry = json.loads((checkout / "figures" / "manifest.json").read_text(encoding="utf-8"))["fig7"]
     assert entry["notebook"] == "notebooks/04_small.ipynb" and entry["parameters"] == {"bins": 5}
     assert "torch" in entry["versions"]
@@ -85,7 +85,7 @@ def test_a_run_puts_figures_notebook_manifest_and_readme_in_place_and_a_second_o
     assert notebook.cells[-1].outputs[1].text == "5 bins\n"
     assert str(checkout) not in (checkout / "notebooks" / "04_small.ipynb").read_text(encoding="utf-8")
     readme = (checkout / "README.md").read_text(encoding="utf-8")
-    assert "| 5 bins ([numbers](figures/fig7.json)) | **agrees** |" in readme
+    assert "**Figure 7.** A line." in readme and "| [F1](notebooks/04_error_histograms.ipynb) (4.3, Fig. 7a) | " in readme
     assert readme.startswith("# Title\n") and readme.endswith(f"{markers('figures/*.json')[1]}\nThe end.\n")
     assert not list((checkout / "build").iterdir())
 

@@ -20,7 +20,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 REQUIREMENTS = [Requirement(text) for texts in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
                 for text in texts]
-ON_CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+ON_CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base", "dask": "dask-core"}
 SYSTEMS = {"linux": ("posix", "Linux", "x86_64"), "darwin": ("posix", "Darwin", "arm64"),
            "win32": ("nt", "Windows", "AMD64")}
 TARGETS = ("setup", "figures", "reproduce", "verify", "test", "bench", "lab")
@@ -175,6 +175,6 @@ def test_packages_that_are_imported_are_declared():
     graph = grimp.build_graph("convae", include_external_packages=True, cache_dir=None)
     imported = {name for name in graph.modules if "." not in name and name != "convae"} - sys.stdlib_module_names
     called = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "mpl_toolkits": "matplotlib"}
-    declared = {Requirement(text).name for text in PROJECT["dependencies"]}
+    declared = {Requirement(text).name for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["sweep"]}
     assert {called.get(name, canonicalize_name(name)) for name in imported} <= declared
     assert all(version(name) for name in declared)

@@ -68,11 +68,11 @@ STUDIES = {"seeds": seeds, "universes": universes}
 
 
 def design() -> list[dict]:
-    """Thirty-six universes, each a value for every one of :data:`CHOICES`; every pair of values of two choices is met equally often.
+    """Thirty-six universes, each with a value for every one of :data:`CHOICES`.
 
-    An orthogonal array of strength 2 (Rao 1947; Taguchi's L36 is one): Plackett and Burman's (1946) twelve rows for the
-    choices between two, and for those among three a difference scheme, each row of it three times, raised by 0, 1, 2
-    (modulo 3). Here all 27 combinations of the choices among three are met, too.
+    Every pair of values of two choices is met equally often: an orthogonal array of strength 2 (Rao 1947; Taguchi's L36 is
+    one). Plackett and Burman's (1946) twelve rows serve the choices between two, and a difference scheme those among three,
+    each row of it three times, raised by 0, 1, 2 (modulo 3). Here all 27 combinations of the latter are met, too.
     """
     first = np.array([1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0])
     two = np.array([*(np.roll(first, i) for i in range(11)), np.zeros(11, int)])

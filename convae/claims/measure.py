@@ -111,7 +111,8 @@ def baseline() -> dict:
     spaces = {}
     for d in (2, 3):
         pca = PCA(d, random_state=0).fit(known)
-        spaces[f"pca_{d}d"] = of_latent_space(pca.transform(known), known_labels, pca.transform(images.flatten(1)), labels.numpy())
+        z = pca.transform(images.flatten(1))
+        spaces[f"pca_{d}d"] = of_latent_space(pca.transform(known), known_labels, z, labels.numpy())
     accuracy = {"judge": (before().digit == labels.numpy()).mean(), "nearest": (read_before() == labels.numpy()).mean()}
     return rounded({**spaces, "inputs": look(images), "reads_as_labelled": accuracy})
 

@@ -79,6 +79,10 @@ def blurred(d, key):
     return lambda c: c.conv[f"vae_{d}d"]["look"]["inputs_blurred_as_much"][key]
 
 
+def inputs(key):
+    return lambda c: c.baseline["inputs"][key]
+
+
 def minus(a, b):
     return lambda c: a(c) - b(c)
 
@@ -137,6 +141,8 @@ def agreement(family):
                 except KeyError:  # a set of choices without 3-D models
                     continue
                 alike.append(sides[0] == sides[1])
+        if not alike:
+            raise KeyError(family)
         return float(np.mean(alike))
     return effect
 
@@ -147,19 +153,19 @@ CLUSTERING, CORRECTION, HISTOGRAMS, MISRECOGNITION = (
 CLAIMS = {
     "A": Claim("4.1, Fig. 4", "The AE clusters unseen digits by class, in 2-D and in 3-D, without labels.", (
         *both("1-NN score", lambda d: latent(f"ae_{d}d", "neighbour_score"), 0.5),
-        *both("mutual information of ten k-means clusters with the digits (adjusted)",
+        *both("k-means clusters and digits: adjusted mutual information",
               lambda d: latent(f"ae_{d}d", "cluster_agreement"), 0.5, unit="number"),
-        *both("silhouette (up to 0.25: no substantial structure)", lambda d: latent(f"ae_{d}d", "silhouette"), 0.25,
+        *both("silhouette", lambda d: latent(f"ae_{d}d", "silhouette"), 0.25,
               unit="number"),
-        *both("points deep in a cluster of their own digit, of the digit with the fewest",
+        *both("points deep in their own cluster, the digit with the fewest",
               lambda d: lambda c: latent(f"ae_{d}d", "deep_in_own_cluster")(c).min(), 0.5),
     ), CLUSTERING),
     "B1": Claim("4.1, Fig. 4", "AE: the size of the clusters differs by digit.", (
         *both("largest cluster over smallest", size_ratio("sizes"), 1.5, unit="times"),
-        *both("the same by median distances", size_ratio("median_sizes"), 1.5, unit="times"),
+        *both("largest cluster over smallest, by median distances", size_ratio("median_sizes"), 1.5, unit="times"),
     ), CLUSTERING),
     "B2": Claim("4.1, Fig. 4", "AE: wide gaps without data lie between the clusters.", (
-        Criterion("cells emptied by gaps, of those occupied without gaps, 2-D", gap_share("ae_2d"), 0.2),
+        Criterion("cells emptied by gaps, of those held without gaps, 2-D", gap_share("ae_2d"), 0.2),
         *both("depth of the gap to the nearest cluster, mean over digits",
               lambda d: lambda c: latent(f"ae_{d}d", "gap_depth")(c).mean(), 0.9),
     ), CLUSTERING),
@@ -171,8 +177,8 @@ CLAIMS = {
               unit="times"),
     ), CLUSTERING),
     "C2": Claim("4.2, Fig. 5", "VAE: the clusters' sizes differ less than the AE's.", (
-        *both("relative spread of the AE's cluster sizes over the VAE's", spread_ratio("sizes"), 1, unit="times"),
-        *both("the same by median distances", spread_ratio("median_sizes"), 1, unit="times"),
+        *both("spread of the AE's cluster sizes over the VAE's", spread_ratio("sizes"), 1, unit="times"),
+        *both("spread of the AE's sizes over the VAE's, by median distances", spread_ratio("median_sizes"), 1, unit="times"),
     ), CLUSTERING),
     "C3": Claim("4.2, Fig. 5", "VAE: clusters fill the gaps that the AE leaves.", (
         Criterion("cells emptied by gaps, AE minus VAE, 2-D", minus(gap_share("ae_2d"), gap_share("vae_2d")), 0),
@@ -181,37 +187,39 @@ CLAIMS = {
     ), CLUSTERING),
     "D": Claim("4.3, Fig. 6", "64-D VAE: no digit is misrecognised between input and reconstruction.", (
         Criterion("misrecognised, by the judge", outputs(64, "misrecognised"), 0.01, below=True),
-        Criterion("the same minus that of inputs blurred as much", minus(outputs(64, "misrecognised"), blurred(64, "misrecognised")),
-                  0, below=True),
-        Criterion("the same difference, read by the nearest training image",
+        Criterion("misrecognised, minus inputs blurred as much",
+                  minus(outputs(64, "misrecognised"), blurred(64, "misrecognised")), 0, below=True),
+        Criterion("misread by the nearest image, minus inputs blurred as much",
                   minus(outputs(64, "misrecognised_nearest"), blurred(64, "misrecognised_nearest")), 0, below=True),
     ), CORRECTION),
     "E": Claim("4.3, Fig. 6", "64-D VAE: corrections are local, so comparing input and output localises a defect.", (
         Criterion("planted gaps found by the largest correction", correction("gap", "found"), 0.9),
         Criterion("planted blots found by the largest correction", correction("blot", "found"), 0.9),
-        Criterion("a gap's pixels told from others by the change: ROC area", correction("gap", "map_area"), 0.9, unit="number"),
-        Criterion("a blot's pixels told from others by the change: ROC area", correction("blot", "map_area"), 0.9, unit="number"),
+        Criterion("a gap's pixels told from others by the change (ROC area)", correction("gap", "map_area"), 0.9,
+                  unit="number"),
+        Criterion("a blot's pixels told from others by the change (ROC area)", correction("blot", "map_area"), 0.9,
+                  unit="number"),
         Criterion("part of a character that is changed", outputs(64, "reach"), 0.5, below=True),
         Criterion("whole digits left without a correction", correction("left_alone"), 0.5),
     ), CORRECTION),
     "F1": Claim("4.3, Fig. 7a", "Training and unseen images have similar distributions of error.", (
-        Criterion("largest distance of the two cumulative distributions", errors("largest_distance"), 0.05, below=True),
-        Criterion("probability that an unseen image errs more than a training image, distance from ½",
+        Criterion("largest distance of the cumulative distributions", errors("largest_distance"), 0.05, below=True),
+        Criterion("probability that unseen errs more than training, from ½",
                   lambda c: abs(errors("probability_larger")(c) - 0.5), 0.05, below=True),
     ), HISTOGRAMS),
     "F2": Claim("4.3, Fig. 7b", "Among large errors the share of unseen images rises.", (
-        Criterion("above the 99th percentile: share of unseen over share of training images",
+        Criterion("above the 99th percentile, unseen over training share",
                   lambda c: tail_ratio(c.conv["vae_64d"], "unseen", 99), 1, unit="times"),
-        Criterion("the same for held-out training images", lambda c: tail_ratio(c.split["vae_64d"], "held_out", 99), 1,
-                  unit="times"),
-        Criterion("the same for held-out training images, 3-D VAE", lambda c: tail_ratio(c.split["vae_3d"], "held_out", 99), 1,
-                  unit="times"),
-        Criterion("held-out: the ratio above the 99th over that above the 50th percentile",
+        Criterion("above the 99th percentile, held-out over training share",
+                  lambda c: tail_ratio(c.split["vae_64d"], "held_out", 99), 1, unit="times"),
+        Criterion("above the 99th percentile, held-out over training share, 3-D",
+                  lambda c: tail_ratio(c.split["vae_3d"], "held_out", 99), 1, unit="times"),
+        Criterion("held-out: the ratio above the 99th over the 50th percentile",
                   lambda c: tail_ratio(c.split["vae_64d"], "held_out", 99) / tail_ratio(c.split["vae_64d"], "held_out", 50), 1,
                   unit="times"),
     ), HISTOGRAMS),
     "G": Claim("4.3, 5", "Trained on normal data only, a threshold on the error detects anomalies.", tuple(
-        Criterion(f"caught at the 99th percentile of the training errors: {what}", caught(kind), 0.5) for what, kind in (
+        Criterion(f"caught above the 99th training percentile: {what}", caught(kind), 0.5) for what, kind in (
             ("a gap", "gap"), ("a blot", "blot"), ("mirrored top to bottom", "mirrored top to bottom"),
             ("two digits on top of each other", "two digits on top of each other"),
             ("pixels in random order", "pixels in random order"), ("inverted grey levels", "inverted grey levels"))
@@ -219,7 +227,7 @@ CLAIMS = {
     "H1": Claim("4.4, Fig. 8", "3-D VAE: the whole character is corrected, more strongly than in 64-D.", (
         Criterion("ink changed in 3-D over that in 64-D", over(outputs(3, "ink_changed"), outputs(64, "ink_changed")), 1,
                   unit="times"),
-        Criterion("the same, each over what blur alone changes",
+        Criterion("ink changed over that by blur alone, 3-D over 64-D",
                   over(over(outputs(3, "ink_changed"), blurred(3, "ink_changed")),
                        over(outputs(64, "ink_changed"), blurred(64, "ink_changed"))), 1, unit="times"),
         Criterion("part of a character that is changed, 3-D", outputs(3, "reach"), 0.5),
@@ -227,48 +235,48 @@ CLAIMS = {
     ), MISRECOGNITION),
     "H2": Claim("4.4, Fig. 8", "3-D VAE: outputs are less irregular and resemble one another within a digit.", (
         Criterion("variety within a digit, 64-D over 3-D", over(outputs(64, "variety"), outputs(3, "variety")), 1, unit="times"),
-        Criterion("variety within a digit, inputs blurred as much over 3-D outputs",
+        Criterion("variety within a digit, blurred inputs over 3-D outputs",
                   over(blurred(3, "variety"), outputs(3, "variety")), 1, unit="times"),
-        Criterion("ragged part of the outlines, 64-D over 3-D", over(outputs(64, "raggedness"), outputs(3, "raggedness")), 1,
+        Criterion("ragged part of outlines, 64-D over 3-D", over(outputs(64, "raggedness"), outputs(3, "raggedness")), 1,
                   unit="times"),
-        Criterion("ragged part of the outlines, inputs blurred as much over 3-D outputs",
+        Criterion("ragged part of outlines, blurred inputs over 3-D outputs",
                   over(blurred(3, "raggedness"), outputs(3, "raggedness")), 1, unit="times"),
     ), MISRECOGNITION),
     "H3": Claim("4.4, Fig. 8", "3-D VAE: outputs are blurred.", (
-        Criterion("fine detail, inputs over 3-D outputs", lambda c: c.baseline["inputs"]["fine_detail"] / outputs(3, "fine_detail")(c),
-                  1, unit="times"),
-        Criterion("grey ink, 3-D outputs over inputs", lambda c: outputs(3, "grey_ink")(c) / c.baseline["inputs"]["grey_ink"], 1,
+        Criterion("fine detail, inputs over 3-D outputs", over(inputs("fine_detail"), outputs(3, "fine_detail")), 1,
                   unit="times"),
-        Criterion("steepness of edges, inputs over 3-D outputs",
-                  lambda c: c.baseline["inputs"]["edge_steepness"] / outputs(3, "edge_steepness")(c), 1, unit="times"),
+        Criterion("grey ink, 3-D outputs over inputs", over(outputs(3, "grey_ink"), inputs("grey_ink")), 1, unit="times"),
+        Criterion("steepness of edges, inputs over 3-D outputs", over(inputs("edge_steepness"), outputs(3, "edge_steepness")), 1,
+                  unit="times"),
     ), MISRECOGNITION),
     "H4": Claim("4.4, Fig. 8", "3-D VAE: misrecognition is more frequent than in 64-D.", (
-        Criterion("misrecognised, by the judge, 3-D minus 64-D", minus(outputs(3, "misrecognised"), outputs(64, "misrecognised")), 0),
-        Criterion("the same, each beyond what blur alone does",
+        Criterion("misrecognised, by the judge, 3-D minus 64-D",
+                  minus(outputs(3, "misrecognised"), outputs(64, "misrecognised")), 0),
+        Criterion("misrecognised beyond blur alone, 3-D minus 64-D",
                   minus(minus(outputs(3, "misrecognised"), blurred(3, "misrecognised")),
                         minus(outputs(64, "misrecognised"), blurred(64, "misrecognised"))), 0),
-        Criterion("misrecognised, by the nearest training image, 3-D minus 64-D",
+        Criterion("misread by the nearest image, 3-D minus 64-D",
                   minus(outputs(3, "misrecognised_nearest"), outputs(64, "misrecognised_nearest")), 0),
     ), MISRECOGNITION),
     "I": Claim("5", "Misrecognition comes from overlap between clusters (the paper's conjecture).", (
-        Criterion("overlap tells the misrecognised from the others: ROC area", overlap("area"), 0.8, unit="number"),
-        Criterion("the same, read by the nearest training image", overlap("area_nearest"), 0.8, unit="number"),
-        Criterion("two digits' overlap (no classifier) against how often one is read as the other: rank correlation",
+        Criterion("overlap tells the misrecognised from the others (ROC area)", overlap("area"), 0.8, unit="number"),
+        Criterion("overlap tells those misread by the nearest image (ROC area)", overlap("area_nearest"), 0.8, unit="number"),
+        Criterion("two digits' overlap and confusion: rank correlation",
                   overlap("pair_correlation"), 0.5, unit="number"),
         Criterion("misrecognised digits that lie between clusters", overlap("between"), 0.5),
     ), MISRECOGNITION),
     "J": Claim("1, 2.1, 2.2", "Convolution tolerates shifted inputs better than full connection.", tuple(
-        Criterion(f"{what}, 64-D VAE, shifts of 1 to 4 pixels, {named} {how}",
+        Criterion(f"shifted: {what}, {named} {how}",
                   under_shifts(family, key, compare), threshold, unit=unit)
-        for family, named in (("small", "dense of the same size"), ("wide", "dense with 400 hidden units"))
+        for family, named in (("small", "small dense"), ("wide", "wide dense"))
         for what, key, how, compare, threshold, unit in (
             ("rise of the error", "error", "over convolutional", lambda dense, conv: dense / conv, 1, "times"),
             ("rise of misrecognition", "misrecognised", "minus convolutional", lambda dense, conv: dense - conv, 0, "share"),
-            ("displacement of z over the cloud's radius", "displacement", "over convolutional",
+            ("displacement of z", "displacement", "over convolutional",
              lambda dense, conv: dense / conv, 1, "times"))
     )),
     "K": Claim("4.2, 5", "A to C hold for the fully connected AE and VAE too.", (
-        Criterion("criteria of A to C that come out alike, dense of the same size", agreement("small"), 0.75),
-        Criterion("criteria of A to C that come out alike, dense with 400 hidden units", agreement("wide"), 0.75),
+        Criterion("criteria of A to C that come out alike, small dense", agreement("small"), 0.75),
+        Criterion("criteria of A to C that come out alike, wide dense", agreement("wide"), 0.75),
     )),
 }

@@ -12,23 +12,27 @@ from pathlib import Path
 
 import dask
 from distributed import Client, LocalCluster, as_completed
+from distributed.comm import get_address_host_port
 from tqdm import tqdm
 
 from convae.claims import measure
 from convae.claims.measure import Task
 from convae.data import cache_dir, load_mnist
 from convae.files import write_atomically
+from convae.runner import RunError
 
 RETRIES = 1             # of a task that failed, for want of a network, say; a lost worker is no failure of the task
+PATIENCE = 30           # seconds that a scheduler is waited for
+DASHBOARD = "127.0.0.1:8787"  # not :8787, which all of the network could open; another port if this one is taken
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 10,  # workers that a task may lose before it is taken for what kills them
     # One thread a process. Dask's default also sets MALLOC_TRIM_THRESHOLD_, which has every large tensor's memory mapped
-    # anew: training then takes five times as long.
-    "distributed.nanny.pre-spawn-environ": {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
+    # anew: training then takes about twice as long.
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
 }
 
 
-class SweepError(RuntimeError):
+class SweepError(RunError):
     """Tasks failed; the message names them. What succeeded is kept."""
 
 
@@ -60,7 +64,7 @@ def sweep(tasks: list[Task], folder: Path | None = None, scheduler: str | None =
     SweepError
         After all others are done, if tasks failed; the message names each, with its error.
     OSError
-        If the scheduler cannot be reached.
+        If the scheduler cannot be reached, or is lost on the way; finished records are kept.
     """
     folder = folder or cache_dir() / "records"
     wanted = {task.key: task for task in tasks}
@@ -71,13 +75,17 @@ def sweep(tasks: list[Task], folder: Path | None = None, scheduler: str | None =
         with _client(scheduler, workers) as client, tqdm(total=len(wanted), initial=len(wanted) - len(missing),
                                                          unit="model", file=sys.stderr) as bar:
             bar.write(f"Dask's dashboard: {client.dashboard_link}", file=sys.stderr)
-            futures = [client.submit(run, task, key=f"{task.name} {key}", retries=RETRIES) for key, task in missing.items()]
+            futures = [client.submit(run, task, key=f"{task.name} {key}", retries=RETRIES, priority=-i)
+                       for i, (key, task) in enumerate(missing.items())]
             for future in as_completed(futures):
                 key = future.key.split()[-1]
                 if future.status == "finished":
                     write_atomically(folder / f"{key}.json", json.dumps(future.result()) + "\n")
-                else:
+                elif future.status == "error":
                     failures.append(f"{future.key}: {future.exception()}")
+                else:  # no task's fault
+                    raise ConnectionError(f"the Dask scheduler was lost, or the tasks were cancelled there; finished records "
+                                          f"are kept in {folder}, and the same sweep goes on from them")
                 future.release()
                 bar.update()
     if failures:
@@ -89,9 +97,17 @@ def sweep(tasks: list[Task], folder: Path | None = None, scheduler: str | None =
 @contextmanager
 def _client(scheduler, workers):
     if scheduler:
-        with Client(scheduler, timeout="30s") as client:
+        with _connect(scheduler) as client:
             yield client
         return
-    with dask.config.set(SETTINGS), LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0) as cluster, \
-            Client(cluster) as client:
+    with dask.config.set(SETTINGS), LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0,
+                                                 dashboard_address=DASHBOARD) as cluster, Client(cluster) as client:
         yield client
+
+
+def _connect(scheduler):
+    try:
+        get_address_host_port(scheduler)  # a ValueError for what is none, such as an address without a port
+        return Client(scheduler, timeout=PATIENCE)
+    except (OSError, ValueError) as error:
+        raise OSError(f"the Dask scheduler {scheduler} cannot be reached: {error}") from error

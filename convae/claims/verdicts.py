@@ -13,7 +13,7 @@ from scipy.stats import false_discovery_control
 
 from convae.claims.designs import CHOICES, design
 from convae.claims.statements import CLAIMS, Cast, Criterion, tail_ratio
-from convae.evaluation.statistics import bootstrap, ratio_of_shares, sign_flip_p
+from convae.evaluation.statistics import mean_over_seeds, ratio_of_shares, sign_flip_p
 
 RATE = 0.05
 UNDECIDABLE = (0.25, 0.75)
@@ -33,7 +33,7 @@ def evaluate(seeds: Casts, universes: Casts) -> dict:
         Casts of other choices, by (universe, seed); may be empty, and then nothing is said of them.
     """
     casts = list(seeds.values())
-    measured = {(claim, i): _over_seeds(criterion, casts)
+    measured = {(claim, i): over_seeds(criterion, casts)
                 for claim, c in CLAIMS.items() for i, criterion in enumerate(c.criteria)}
     adjusted = false_discovery_control([m["p"] for m in measured.values()])
     for m, p in zip(measured.values(), adjusted, strict=True):
@@ -42,7 +42,7 @@ def evaluate(seeds: Casts, universes: Casts) -> dict:
     for name, claim in CLAIMS.items():
         criteria = [measured[name, i] for i in range(len(claim.criteria))]
         for criterion, m in zip(claim.criteria, criteria, strict=True):
-            m["universes"] = _over_universes(criterion, universes)
+            m["universes"] = over_universes(criterion, universes)
         primary = criteria[0]["universes"]
         claims[name] = {
             "where": claim.where, "statement": claim.statement, "notebook": claim.notebook,
@@ -67,17 +67,17 @@ def verdict(holds: list[bool], share_of_universes: float | None) -> str:
     return "reproduced" if all(holds) else "reproduced in part" if any(holds) else "not reproduced"
 
 
-def _over_seeds(criterion: Criterion, casts: list[Cast]) -> dict:
+def over_seeds(criterion: Criterion, casts: list[Cast]) -> dict:
+    """The effect over the casts, one a seed: mean, interval, every seed's, and the exact p that it is not the claim's."""
     values = np.array([criterion.effect(cast) for cast in casts], float)
     margins = (_scale(criterion, values) - _scale(criterion, criterion.threshold)) * (-1 if criterion.below else 1)
-    estimate = bootstrap(lambda v: _mean(criterion, v), values, resamples=10_000)
     return {
         "measured": criterion.measured, "unit": criterion.unit, "threshold": criterion.threshold, "below": criterion.below,
-        "effect": estimate.value, "low": estimate.low, "high": estimate.high, "by_seed": values, "p": sign_flip_p(margins),
+        **_interval(criterion.unit, values), "by_seed": values, "p": sign_flip_p(margins),
     }
 
 
-def _over_universes(criterion: Criterion, universes: Casts) -> dict | None:
+def over_universes(criterion: Criterion, universes: Casts) -> dict | None:
     """The effect in every universe, the share in which it passes, and how much of its variance each choice explains."""
     by_universe: dict[int, list[float]] = {}
     for (universe, _), cast in universes.items():
@@ -105,6 +105,12 @@ def _over_universes(criterion: Criterion, universes: Casts) -> dict | None:
             "most": max(choices, key=lambda name: choices[name]["explains"])}
 
 
+def _interval(unit, values):
+    estimate = mean_over_seeds(np.log(values) if unit == "times" else values)
+    back = np.exp if unit == "times" else float
+    return {name: float(back(value)) for name, value in zip(("effect", "low", "high"), estimate, strict=True)}
+
+
 def _scale(criterion, values):
     return np.log(values) if criterion.unit == "times" else np.asarray(values, float)
 
@@ -128,8 +134,7 @@ def _tails(casts: list[Cast]) -> dict:
             median = record(casts[int(np.argsort(ratios)[len(ratios) // 2])])["error"]
             counts = median[name]["tail"][percentile]
             exact = ratio_of_shares(counts["unseen"], median[name]["images"], counts["known"], median["images_trained_on"])
-            estimate = bootstrap(lambda v: float(np.exp(np.log(v).mean())), ratios, resamples=10_000)
-            tails[title][percentile] = {**estimate._asdict(), "median_seed": exact._asdict()}
+            tails[title][percentile] = {**_interval("times", ratios), "median_seed": exact._asdict()}
     return tails
 
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy.stats import ks_2samp
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 
@@ -30,7 +29,9 @@ def largest_distance(known, unseen) -> float:
 
 def probability_larger(errors, than) -> float:
     """That a random one of `errors` exceeds a random one of `than`; ½ if the two are alike (Mann and Whitney)."""
-    return float(roc_auc_score(np.repeat([1, 0], [len(errors), len(than)]), np.concatenate([errors, than])))
+    than = np.sort(than)
+    below_or_level = [np.searchsorted(than, errors, side).mean() for side in ("left", "right")]  # of two alike, half counts
+    return float(np.mean(below_or_level) / len(than))
 
 
 def anomalies(images: Tensor, seed: int = 0) -> dict[str, Tensor]:

@@ -60,6 +60,14 @@ def bootstrap(statistic, *arrays, resamples: int = 1000, confidence: float = 0.9
     return Estimate(float(statistic(*arrays)), float(low), float(high))
 
 
+def mean_over_seeds(values, confidence: float = 0.95, resamples: int = 10_000) -> Estimate:
+    """The mean of a few values, one a seed, and its percentile bootstrap interval."""
+    values = np.asarray(values, float)
+    means = values[np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))].mean(1)
+    low, high = np.percentile(means, [50 * (1 - confidence), 50 * (1 + confidence)])
+    return Estimate(float(values.mean()), float(low), float(high))
+
+
 def sign_flip_p(differences) -> float:
     """Exact one-sided p that the differences' mean is not above 0: how many of all 2ⁿ choices of signs give as large a mean.
 
@@ -71,5 +79,5 @@ def sign_flip_p(differences) -> float:
         raise ValueError(f"1 to 16 differences can be tested exactly, got {len(differences)}")
     if len(differences) == 1:
         return 0.5 if differences[0] > 0 else 1.0
-    return float(permutation_test((differences,), np.mean, permutation_type="samples", vectorized=False,
+    return float(permutation_test((differences,), np.mean, permutation_type="samples", vectorized=True,
                                   n_resamples=2 ** len(differences), alternative="greater").pvalue)

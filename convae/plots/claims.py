@@ -23,19 +23,22 @@ def forest(claims: dict) -> Figure:
     """
     rows = [(name, criterion) for name, claim in claims.items() for criterion in claim["criteria"]]
     panels = ([row for row in rows if row[1]["unit"] == "times"], [row for row in rows if row[1]["unit"] != "times"])
-    figure = new_figure(17, 0.6 + 0.235 * max(map(len, panels)))
-    for axes, panel, log in zip(figure.subplots(1, 2), panels, (True, False), strict=True):
+    figure = new_figure(10, 1.8 + 0.2 * len(rows))
+    halves = figure.subplots(2, 1, height_ratios=[len(panel) + 2 for panel in panels])
+    for axes, panel, log in zip(halves, panels, (True, False), strict=True):
         for y, (name, criterion) in enumerate(panel):
             _estimate(axes, y, criterion)
             if y and panel[y - 1][0] != name:
                 axes.axhline(y - 0.5, color="#e4e4e4", linewidth=0.8, zorder=0)
-        labels = [f"{criterion['measured']}   " + (rf"$\bf{{{name}}}$" if not y or panel[y - 1][0] != name else "      ")
+        labels = [f"{criterion['measured']}  " + (rf"$\bf{{{name}}}$" if not y or panel[y - 1][0] != name else "      ")
                   for y, (name, criterion) in enumerate(panel)]
         axes.set_yticks(range(len(panel)), labels, fontsize=8)
         axes.set_ylim(len(panel) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         if log:
+            axes.grid(axis="x", color="#eeeeee")
             _log_axis(axes)
+        axes.set_axisbelow(True)
         panel_title(axes, "", "ratios" if log else "shares, areas, correlations, and differences of these")
         axes.spines[["top", "right", "left"]].set_visible(False)
     figure.legend(handles=_legend(), loc="outside upper center", ncols=3, frameon=False, fontsize=10)
@@ -77,10 +80,10 @@ def all_universes(claims: dict, universes: list[dict]) -> Figure:
     universes : list of dict
         The choices of each universe, by name.
     """
-    claims = {name: claim["criteria"][0] for name, claim in claims.items() if claim["criteria"][0]["universes"]}
+    claims = _with_universes(claims)
     passes = np.array([_passes(criterion) for criterion in claims.values()])
     order = np.lexsort([*passes[::-1], -passes.sum(0)])
-    choices = {name: sorted({str(u[name]) for u in universes}, key=[str(u[name]) for u in universes].index) for name in universes[0]}
+    choices = _choices(claims)
     figure = new_figure(12, 0.27 * (len(claims) + len(choices)) + 1.6)
     above, below = figure.subplots(2, 1, height_ratios=(len(claims), len(choices)), sharex=True)
     above.pcolormesh(passes[:, order], cmap=ListedColormap([FAILS, HOLDS]), vmin=0, vmax=1, edgecolors="white", linewidth=1)
@@ -88,11 +91,12 @@ def all_universes(claims: dict, universes: list[dict]) -> Figure:
     for y, row in enumerate(passes):
         above.text(len(universes) + 0.4, y + 0.5, f"{row.mean():.0%}", va="center", fontsize=9, color=INK)
     levels = np.array([[choices[name].index(str(universes[u][name])) for u in order] for name in choices])
-    below.pcolormesh(levels, cmap=ListedColormap(["#f1f1f1", "#a9a9a9", "#4f4f4f"]), vmin=0, vmax=2, edgecolors="white", linewidth=1)
+    greys = ListedColormap(["#f1f1f1", "#a9a9a9", "#4f4f4f"])
+    below.pcolormesh(levels, cmap=greys, vmin=0, vmax=2, edgecolors="white", linewidth=1)
     below.set_yticks(np.arange(len(choices)) + 0.5, [name.replace("_", " ") for name in choices])
-    for y, (name, values) in enumerate(choices.items()):
-        below.text(len(universes) + 0.4, y + 0.5, " · ".join(value.replace("_", " ") for value in values), va="center", fontsize=8,
-                   color=INK)
+    for y, values in enumerate(choices.values()):
+        listed = " · ".join(value.replace("_", " ") for value in values)
+        below.text(len(universes) + 0.4, y + 0.5, listed, va="center", fontsize=8, color=INK)
     for axes in (above, below):
         axes.invert_yaxis()
         axes.tick_params(length=0, labelsize=9)
@@ -110,7 +114,7 @@ def specification_curve(name: str, claim: dict, universes: list[dict]) -> Figure
     criterion = claim["criteria"][0]
     effects, passes = np.array(criterion["universes"]["effects"]), _passes(criterion)
     order = effects.argsort()
-    rows = [(choice, value) for choice in universes[0] for value in dict.fromkeys(str(u[choice]) for u in universes)]
+    rows = [(choice, value) for choice, values in _choices({name: criterion}).items() for value in values]
     figure = new_figure(12, 2.6 + 0.21 * len(rows))
     above, below = figure.subplots(2, 1, height_ratios=(2.6, 0.21 * len(rows)), sharex=True)
     for kind, colour in ((True, HOLDS), (False, FAILS)):
@@ -137,7 +141,7 @@ def specification_curve(name: str, claim: dict, universes: list[dict]) -> Figure
 
 def explained(claims: dict) -> Figure:
     """How much of the variance between universes each choice explains, for each claim's primary effect."""
-    claims = {name: claim["criteria"][0]["universes"]["choices"] for name, claim in claims.items() if claim["criteria"][0]["universes"]}
+    claims = {name: criterion["universes"]["choices"] for name, criterion in _with_universes(claims).items()}
     choices = list(next(iter(claims.values())))
     shares = np.array([[of[choice]["explains"] for choice in choices] for of in claims.values()])
     figure = new_figure(9, 0.3 * len(claims) + 1)
@@ -185,7 +189,8 @@ def shift_curves(curves: dict, shifts) -> Figure:
 def _estimate(axes, y, criterion, threshold=True):
     colour = HOLDS if criterion["holds"] else FAILS
     axes.plot([criterion["low"], criterion["high"]], [y, y], color=colour, linewidth=2.2, solid_capstyle="butt", zorder=2)
-    axes.scatter([criterion["effect"]], [y], s=34, facecolor=colour if criterion["holds"] else "white", edgecolor=colour, zorder=3)
+    filled = colour if criterion["holds"] else "white"
+    axes.scatter([criterion["effect"]], [y], s=34, facecolor=filled, edgecolor=colour, zorder=3)
     if threshold:
         axes.scatter([criterion["threshold"]], [y], marker="<" if criterion["below"] else ">", s=28, color=INK, zorder=1)
 
@@ -203,6 +208,17 @@ def _log_axis(axes, which="x"):
     axis.set_major_locator(FixedLocator([t for t in TIMES_TICKS if low <= t <= high] or [1]))
     axis.set_major_formatter(ScalarFormatter())
     axis.set_minor_locator(NullLocator())
+
+
+def _with_universes(claims):
+    """The claims' primary criteria, of those that were followed through universes."""
+    return {name: claim["criteria"][0] for name, claim in claims.items() if claim["criteria"][0]["universes"]}
+
+
+def _choices(criteria):
+    """The choices with their values as text, the default first."""
+    choices = next(iter(criteria.values()))["universes"]["choices"]
+    return {name: [str(level["value"]) for level in of["levels"]] for name, of in choices.items()}
 
 
 def _passes(criterion):

@@ -1,0 +1,129 @@
+"""From effects to verdicts: intervals, exact tests, their correction, universes; and the committed file against the records."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from convae import findings
+from convae.claims import publish, records, verdicts
+from convae.claims.designs import CHOICES, SEEDS, design
+from convae.claims.statements import CLAIMS, Cast, Criterion
+from convae.evaluation.statistics import sign_flip_p
+
+
+def cast(value):
+    return Cast(conv={"x": value}, small={}, wide={}, split={}, baseline={})
+
+
+def criterion(threshold=0.0, **options):
+    return Criterion("x", lambda c: c.conv["x"], threshold, **options)
+
+
+def over_seeds(values, **options):
+    return verdicts.over_seeds(criterion(**options), [cast(v) for v in values])
+
+
+def test_an_effect_is_the_mean_and_its_interval_lies_around_it_within_the_seeds_range():
+    found = over_seeds([1.0, 2.0, 3.0, 4.0])
+    assert found["effect"] == 2.5
+    assert 1 <= found["low"] < 2.5 < found["high"] <= 4
+    assert list(found["by_seed"]) == [1, 2, 3, 4]
+
+
+def test_ratios_are_averaged_by_their_logarithms():
+    assert over_seeds([0.5, 2.0], unit="times", threshold=1)["effect"] == pytest.approx(1)
+    assert over_seeds([2.0, 8.0], unit="times", threshold=1)["effect"] == pytest.approx(4)
+
+
+@pytest.mark.parametrize(("values", "below", "p"), [
+    (np.linspace(1, 2, 10), False, 1 / 1024), (-np.linspace(1, 2, 10), True, 1 / 1024),
+    (-np.linspace(1, 2, 10), False, 1), (np.linspace(1, 2, 10), True, 1)])
+def test_p_asks_whether_the_effect_lies_on_the_claims_side(values, below, p):
+    assert over_seeds(values, below=below)["p"] == pytest.approx(p)
+
+
+def test_the_sign_flip_test_counts_all_choices_of_signs():
+    differences = np.array([3.0, 1.0, -2.0, 0.5])
+    means = [np.mean(differences * signs) for signs in product((1, -1), repeat=4)]
+    assert sign_flip_p(differences) == pytest.approx(np.mean([m >= differences.mean() - 1e-12 for m in means]))
+
+
+def test_the_sign_flip_test_finds_no_more_than_chance_where_there_is_nothing():
+    generator = np.random.default_rng(0)
+    p = [sign_flip_p(generator.normal(size=8)) for _ in range(400)]
+    assert np.mean(np.array(p) < 0.05) < 0.09
+    assert 0.4 < np.mean(p) < 0.6
+
+
+@pytest.mark.parametrize("count", [0, 17])
+def test_the_sign_flip_test_refuses_what_it_cannot_do_exactly(count):
+    with pytest.raises(ValueError, match=f"got {count}"):
+        sign_flip_p(np.ones(count))
+
+
+@pytest.mark.parametrize(("holds", "share", "expected"), [
+    ([True, True], None, "reproduced"), ([True, False], None, "reproduced in part"), ([False, False], None, "not reproduced"),
+    ([True, True], 0.9, "reproduced"), ([False], 0.1, "not reproduced"),
+    ([True, True], 0.75, "not decidable from the text"), ([False], 0.25, "not decidable from the text")])
+def test_the_verdict_follows_from_the_criteria_and_the_share_of_universes(holds, share, expected):
+    assert verdicts.verdict(holds, share) == expected
+    assert expected in verdicts.VERDICTS
+
+
+def universes(effect):
+    noise = {101: 0.01, 102: -0.01}
+    return {(u, seed): cast(effect(row) + noise[seed]) for u, row in enumerate(design()) for seed in noise}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_choice_that_alone_decides_is_found_and_the_others_explain_nothing(choice):
+    first, *_ = CHOICES[choice]
+    found = verdicts.over_universes(criterion(), universes(lambda row: 1.0 if row[choice] == first else -1.0))
+    assert found["most"] == choice
+    assert found["choices"][choice]["explains"] == pytest.approx(1)
+    assert all(of["explains"] == pytest.approx(0, abs=1e-9) for name, of in found["choices"].items() if name != choice)
+    assert found["share"] == pytest.approx(1 / len(CHOICES[choice]))
+    shares = {level["value"]: level["share"] for level in found["choices"][choice]["levels"]}
+    assert shares == {value: float(value == first) for value in CHOICES[choice]}
+
+
+def test_a_universe_counts_once_with_the_mean_of_its_seeds():
+    found = verdicts.over_universes(criterion(), universes(lambda row: 1.0))
+    assert np.allclose(found["effects"], 1) and len(found["effects"]) == 36 and found["share"] == 1
+
+
+def test_what_the_universes_do_not_train_has_none():
+    assert verdicts.over_universes(Criterion("y", lambda c: c.split["y"], 0), universes(lambda row: 1.0)) is None
+    assert verdicts.over_universes(criterion(), {}) is None
+
+
+def test_the_committed_verdicts_are_those_of_the_committed_records():
+    assert publish.claims_json() == findings.CLAIMS.read_text(encoding="utf-8")
+
+
+def test_every_claim_has_its_criteria_over_ten_seeds_that_no_threshold_was_chosen_on():
+    results = findings.load()
+    assert len(SEEDS) >= 10 and 0 not in SEEDS and results["seeds"] == list(SEEDS)
+    assert list(results["claims"]) == list(CLAIMS)
+    for name, claim in results["claims"].items():
+        assert (claim["statement"], claim["where"], claim["notebook"]) == (
+            CLAIMS[name].statement, CLAIMS[name].where, CLAIMS[name].notebook)
+        assert claim["verdict"] in verdicts.VERDICTS
+        assert [c["measured"] for c in claim["criteria"]] == [c.measured for c in CLAIMS[name].criteria]
+        for c in claim["criteria"]:
+            assert len(c["by_seed"]) == len(SEEDS) and c["low"] <= c["effect"] <= c["high"] and 0 < c["p"] <= c["p_adjusted"] <= 1
+
+
+def test_permuted_labels_show_no_clusters():
+    controls = findings.load()["controls"]
+    for d in ("2d", "3d"):
+        assert np.allclose(controls["neighbour_score"][d], 0.1, atol=0.015)
+        assert np.allclose(controls["cluster_agreement"][d], 0, atol=0.005)
+        assert max(controls["silhouette"][d]) < 0
+
+
+def test_the_records_belong_to_the_tasks_of_the_design():
+    assert len(records.casts_of("seeds")) == len(SEEDS)
+    for c in records.casts_of("seeds").values():
+        assert {len(c.conv), len(c.small), len(c.wide)} == {6} and len(c.split) == 2
