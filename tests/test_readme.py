@@ -36,6 +36,14 @@ def test_it_lists_every_claim_and_shows_every_figure():
         assert f"(figures/fig{n}.png)" in TEXT
 
 
+@pytest.mark.parametrize("page", ["convae/claims/README.md", "benchmarks/README.md"])
+def test_the_links_of_other_pages_lead_somewhere(page):
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text("utf-8")) if not link.startswith("http")]
+    assert links
+    for link in links:
+        assert ((ROOT / page).parent / link).exists(), link
+
+
 def test_its_links_lead_somewhere():
     links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("http")]
     headings = {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in re.findall(r"^#+ (.+)$", TEXT, re.M)}

@@ -115,6 +115,13 @@ def test_every_claim_has_its_criteria_over_ten_seeds_that_no_threshold_was_chose
             assert len(c["by_seed"]) == len(SEEDS) and c["low"] <= c["effect"] <= c["high"] and 0 < c["p"] <= c["p_adjusted"] <= 1
 
 
+def test_the_page_on_the_claims_gives_the_baselines_numbers():
+    page, baseline = (records.RECORDS.parent / "README.md").read_text(encoding="utf-8"), records.load_baseline()
+    assert f"errs on {100 * (1 - baseline['reads_as_labelled']['nearest']):.1f} % of" in page
+    assert f"with an area of {baseline['perfect_repair']['gap']:.2f} only" in page
+    assert baseline["perfect_repair"]["blot"] == 1
+
+
 def test_permuted_labels_show_no_clusters():
     controls = findings.load()["controls"]
     for d in ("2d", "3d"):

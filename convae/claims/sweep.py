@@ -7,6 +7,7 @@ task whose worker was lost to another one.
 
 import json
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +31,7 @@ SETTINGS = {
     # anew: training then takes about twice as long.
     "distributed.nanny.pre-spawn-environ": dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
 }
+ONE_AT_A_TIME = threading.Lock()  # in a worker: torch's generator is the process's, and two trainings would draw from it
 
 
 class SweepError(RunError):
@@ -48,7 +50,8 @@ def sweep(tasks: list[Task], folder: Path | None = None, scheduler: str | None =
         Of the records, one file each; ``records`` in the cache if None.
     scheduler : str, optional
         Address of a running Dask scheduler, such as ``tcp://head:8786``; its workers must have this version of convae, and
-        get MNIST themselves. If None, a cluster is started on this machine and stopped at the end.
+        get MNIST themselves. A worker does one task at a time, however many threads it has. If None, a cluster is started
+        on this machine and stopped at the end.
     workers : int, optional
         Processes of the cluster on this machine, one thread each; one a core if None.
     run : callable
@@ -75,7 +78,7 @@ def sweep(tasks: list[Task], folder: Path | None = None, scheduler: str | None =
         with _client(scheduler, workers) as client, tqdm(total=len(wanted), initial=len(wanted) - len(missing),
                                                          unit="model", file=sys.stderr) as bar:
             bar.write(f"Dask's dashboard: {client.dashboard_link}", file=sys.stderr)
-            futures = [client.submit(run, task, key=f"{task.name} {key}", retries=RETRIES, priority=-i)
+            futures = [client.submit(_alone, run, task, key=f"{task.name} {key}", retries=RETRIES, priority=-i)
                        for i, (key, task) in enumerate(missing.items())]
             for future in as_completed(futures):
                 key = future.key.split()[-1]
@@ -92,6 +95,11 @@ def sweep(tasks: list[Task], folder: Path | None = None, scheduler: str | None =
         raise SweepError("\n".join([f"{len(failures)} of {len(wanted)} tasks failed (the records of the others are kept in "
                                     f"{folder}):", *failures]))
     return {key: json.loads((folder / f"{key}.json").read_text(encoding="utf-8")) for key in wanted}
+
+
+def _alone(run, task):
+    with ONE_AT_A_TIME:
+        return run(task)
 
 
 @contextmanager

@@ -68,7 +68,8 @@ def reach(images: Tensor, reconstructions: Tensor, threshold: float, block: int 
     """How much of each character was changed: of the blocks with ink, the share with a change by more than `threshold`, ``(N,)``.
 
     A local correction reaches few of them, a redrawn character most. A block is `block` × `block` pixels; it has ink if a
-    pixel of input or output is darker than ½.
+    pixel of input or output is darker than ½; without any, 0. One changed pixel is enough for a block: a digit moved by one
+    pixel counts as redrawn.
     """
     def any_pixel(mask):
         return max_pool2d(mask.float(), block).flatten(1).bool()
@@ -127,7 +128,9 @@ def found(regions: list[Region], corner, size: int = 4, margin: int = 1) -> bool
 def change_map_area(images: Tensor, reconstructions: Tensor, corners: np.ndarray, size: int = 4) -> np.ndarray:
     """How well the change tells a defect's pixels from all others: area under the ROC curve of each image, ``(N,)``.
 
-    ½ is chance, 1 perfect. No threshold is involved. `corners` ``(N, 2)`` and `size` are :func:`plant_defects`'.
+    ½ is chance, 1 says that every pixel of the defect changed more than any other. A perfect repair leaves those pixels of an
+    erased square alone that had no ink before, and so stays below 1. No threshold is involved. `corners` ``(N, 2)`` and
+    `size` are :func:`plant_defects`'.
     """
     change = (reconstructions - images).abs()[:, 0].numpy()
     defect = np.zeros(change.shape, bool)

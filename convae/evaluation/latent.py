@@ -136,7 +136,9 @@ def gap_depth(z, labels, neighbours: int = 50, steps: int = 20) -> np.ndarray:
 
     A cluster's summit is where its digit's points lie densest. Along the straight line between two summits, the gap's
     depth is 1 − (the lowest density of all points) / (the lower of the two summits'). Densities are estimated by the
-    distance r to the k-th neighbour, as proportional to 1/rᵈ (Loftsgaarden and Quesenberry 1965): no unit is involved.
+    distance r to the k-th neighbour, as proportional to 1/rᵈ (Loftsgaarden and Quesenberry 1965): no unit is involved. That
+    smooths over k points: a gap narrower than these keeps some density, and noise makes shallow gaps look deeper (0.1 becomes
+    0.3 or 0.4, 0.7 hardly changes). Compare values of the same k and number of points.
 
     Parameters
     ----------
@@ -165,11 +167,11 @@ def gap_depth(z, labels, neighbours: int = 50, steps: int = 20) -> np.ndarray:
 
 
 def pairwise_overlap(z, labels, cells: int = 20) -> np.ndarray:
-    """How much each two digits' clusters overlap: Bhattacharyya's coefficient, ``(10, 10)``, from 0 (apart) to 1 (alike).
+    """How much each two digits' clusters overlap: Bhattacharyya's coefficient, ``(10, 10)``, 0 if apart and 1 if alike.
 
     Σ √(p q) over the cells of a grid of `cells` along each axis, p and q being the shares of the digits' points in a cell;
-    what lies beyond the central 98 % of an axis counts into its outermost cells. No classifier takes part. Wants many more
-    points than cells, so few dimensions only.
+    what lies beyond the central 98 % of an axis counts into its outermost cells. No classifier takes part. With fewer points
+    than cells, as for MNIST in 3-D, all values come out too low (0.65 for clusters that are alike); their ranks stay.
     """
     z, labels = np.asarray(z, float), np.asarray(labels)
     low, high = np.percentile(z, [1, 99], axis=0)

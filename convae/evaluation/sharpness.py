@@ -29,7 +29,7 @@ def fine_detail(images: Tensor) -> Tensor:
 
 
 def edge_steepness(images: Tensor) -> Tensor:
-    """Σ |∇v|² / Σ |∇v|, in grey levels a pixel, ``(N,)``: about one over the width of the edges at full contrast.
+    """Σ |∇v|² / Σ |∇v|, in grey levels a pixel, ``(N,)``: about one over the width of edges at full contrast, less if faint.
 
     Blur makes edges wide. Differences are between neighbours, so that no detail is lost.
     """
@@ -42,7 +42,8 @@ def edge_steepness(images: Tensor) -> Tensor:
 def raggedness(images: Tensor) -> Tensor:
     """Share of the outline that a median over 3 × 3 pixels smooths away, ``(N,)``; of ink darker than ½, NaN without any.
 
-    Notches, spikes and specks raise it; a smooth stroke of two pixels or more keeps its outline.
+    Notches, spikes and specks raise it; so do free ends and strokes of less than three pixels, which a median shortens or
+    removes. Compare images whose strokes are about as thick.
     """
     def outline(ink):
         padded = np.pad(ink, [(0, 0), (1, 1), (1, 1)]).astype(np.int8)

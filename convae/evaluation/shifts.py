@@ -21,11 +21,11 @@ def shifted(images: Tensor, rows: int, columns: int) -> Tensor:
 
 
 class Response(NamedTuple):
-    """What a shift does to a model, means over images and directions."""
+    """What a shift does to a model, over all images and directions."""
 
-    error: float         #: squared error over the images' energy Σx²: 0 is perfect, 1 is as bad as a blank output
+    error: float          #: summed squared error over the images' energy Σx²: 0 is perfect, 1 is as bad as a blank output
     misrecognised: float  #: share whose output, moved back, is read as another digit than the image before the shift
-    displacement: float  #: how far z moved (root mean square), over the radius of the cloud of z
+    displacement: float   #: how far z moved (root mean square), over the radius of the cloud of z; NaN if that is 0
 
 
 def respond(model: nn.Module, judge, images: Tensor, pixels: int) -> Response:
