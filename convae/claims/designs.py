@@ -16,8 +16,8 @@ DIMENSIONS = (2, 3, 64)
 # Muon takes several times as long for 784 × 400 weights as all else together; Adam is compared on held-out images
 WIDE = {"hidden": 400, "optimiser": "adam", "learning_rate": 0.016, "epochs": 10}
 
-# What the paper leaves open, the default first where it is among them; of epochs there are fewer and more. Adam at a constant 1e-3 is what tutorials do; the second reading of
-# “layers 2 and 3” counts the layers after the image.
+# What the paper leaves open, the default first; of epochs, fewer and more than that. Adam at a constant 1e-3 is what
+# tutorials do; the second reading of “layers 2 and 3” counts the layers after the image.
 CHOICES = {
     "difference": ("squared_error", "cross_entropy"),
     "slope": (0.01, 0.2),
