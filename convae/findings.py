@@ -5,11 +5,11 @@ How they are reached is `convae.claims`' business; notebooks and README only rep
 
 import json
 from functools import cache
+from pathlib import Path
 
-from convae.environment import ROOT
 from convae.evaluation.statistics import Estimate
 
-CLAIMS = ROOT / "figures" / "claims.json"
+CLAIMS = Path(__file__).parents[1] / "figures" / "claims.json"
 FORMS = {"share": ".1%", "times": ".2f", "number": ".2f"}
 
 

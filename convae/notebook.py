@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from convae import findings, parameters
 from convae.data import MD5
-from convae.environment import ROOT
 from convae.files import write_atomically
 from convae.recipes import Recipe
 from convae.weights import load_or_train, load_pretrained
 
+ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 PLOTLY = "application/vnd.plotly.v1+json"
 DPI, DPI_SHOWN = 150, 100  # of the files, and in the notebooks, which have to stay small

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from convae import findings
-from convae.environment import ROOT
+from convae.notebook import ROOT
 
 README = ROOT / "README.md"
 METHOD = """
@@ -15,11 +15,12 @@ criteria. {universes}
 numbers, [convae/claims/](convae/claims/) says what the measures cannot. Optimiser, schedule and epochs of the default were chosen
 by the loss on 10,000 of the training images, held out.
 """
-UNIVERSES = """**Universes** are sets of the choices that the paper leaves open: loss, LeakyReLU's slope, optimiser, epochs, maps in
-layer 4, normalised layers, weight of the KL term. What {low:.0%} to {high:.0%} of them bear out is not decidable from the text."""
-NO_UNIVERSES = """What other choices than ours, where the paper is silent, would change is not measured yet. C1, for one, depends on
-the optimiser, because nothing fixes the scale of an AE's z: other ways of training gave the AE from half to one and a half times
-the width of the shipped model ([benchmarks/](benchmarks/README.md))."""
+UNIVERSES = """**Universes** are sets of the choices that the paper leaves open: loss, LeakyReLU's slope, optimiser, epochs,
+maps in layer 4, normalised layers, weight of the KL term. What {low:.0%} to {high:.0%} of them bear out is not decidable from
+the text."""
+NO_UNIVERSES = """What other choices than ours, where the paper is silent, would change is not measured yet. C1, for one,
+depends on the optimiser, because nothing fixes the scale of an AE's z: other ways of training gave the AE from half to one and
+a half times the width of the shipped model ([benchmarks/](benchmarks/README.md))."""
 
 
 def changes(contents: dict[Path, str | bytes]) -> dict[Path, str]:

@@ -35,7 +35,8 @@ def casts(roles: dict[Role, object], records: dict[str, dict], baseline: dict) -
         if task.key in records:
             families = found.setdefault((role.universe, role.seed), {family: {} for family in FAMILIES})
             families[role.family][role.name] = records[task.key]
-    return {place: Cast(**families, baseline=baseline) for place, families in sorted(found.items(), key=str)}
+    order = sorted(found, key=lambda place: (place[0] or 0, place[1]))  # None, for the default choices, stands alone
+    return {place: Cast(**found[place], baseline=baseline) for place in order}
 
 
 def casts_of(study: str) -> dict[tuple[int | None, int], Cast]:
