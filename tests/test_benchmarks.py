@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks import chart, peers, quality, report, speed
+from benchmarks import chart, peers, quality, report, scaling, speed
 from convae import ConvVAE, Recipe, load_mnist, loss
 from convae.notebook import ROOT
 
@@ -169,3 +169,15 @@ def test_without_the_peers_it_says_how_to_get_them():
     done = subprocess.run([sys.executable, "-m", "benchmarks"], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == ""
     assert "the peers are not installed" in done.stderr and "make bench" in done.stderr
+
+
+def test_what_many_machines_would_do_is_reckoned_from_what_was_measured():
+    found = {"overhead": [0.01, 0.02, 0.03], "workers": {"1": [90.0, 100.0, 110.0], "2": [50.0, 50.0, 60.0]}}
+    result = scaling.summarise(found, [40.0, 60.0])
+    assert (result["overhead_seconds"], result["two_workers_times_as_fast"], result["seconds_a_task"]) == (0.02, 2.0, 50.0)
+    assert result["machines_that_one_scheduler_keeps_busy"] == 2_500
+    tasks = 7 * 432 * 10  # models of a universe, combinations of the choices, seeds
+    assert result["tasks_of_every_combination"] == tasks
+    assert result["days_on_two_cores"] == pytest.approx(tasks * 25 / 86_400)
+    assert result["minutes_on_many"] == pytest.approx(tasks * 0.05 / 60)  # a thousand machines, which the scheduler can feed
+    assert all(text in " ".join(scaling.report(result)) for text in ("20 ms a task", "2.00 times less", f"{tasks:,} models"))
