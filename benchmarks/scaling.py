@@ -6,6 +6,7 @@ that is made from it.
 """
 
 import json
+import math
 import os
 import statistics
 import tempfile
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 from convae.claims import records, sweep
-from convae.claims.designs import CHOICES, REPLICATES, SEEDS, universes
+from convae.claims.designs import CHOICES, REPLICATES, SEEDS, design, universes
 from convae.claims.measure import Task
 from convae.files import write_all_atomically
 from convae.readme import replace_block
@@ -51,11 +52,8 @@ def summarise(found: dict, seconds_a_task: list[float]) -> dict:
     overhead = statistics.median(found["overhead"])
     one, two = (statistics.median(found["workers"][w]) for w in ("1", "2"))
     mean = statistics.mean(seconds_a_task)
-    combinations = 1
-    for values in CHOICES.values():
-        combinations *= len(values)
-    design = len(universes()) // len(REPLICATES)           # tasks of one replicate of the 36 universes
-    every = design * combinations // 36 * len(SEEDS)       # every combination, ten seeds
+    of_one_universe = len(universes()) // len(REPLICATES) // len(design())
+    every = of_one_universe * math.prod(map(len, CHOICES.values())) * len(SEEDS)
     return {
         **found,
         "overhead_seconds": overhead, "two_workers_times_as_fast": one / two, "seconds_a_task": mean,

@@ -12,7 +12,7 @@ from math import prod
 
 from torch import nn
 
-from convae.models import IMAGE_SHAPE, Autoencoder, ConvAE, ConvVAE, Variational, check_latent_dim, check_slope
+from convae.models import IMAGE_SHAPE, Autoencoder, ConvAE, ConvVAE, Variational, check_latent_dim, check_slope, count
 
 PIXELS = prod(IMAGE_SHAPE)
 
@@ -71,8 +71,3 @@ def hidden_like_conv(model: str, latent_dim: int, channels=(4, 16, 64)) -> int:
     wanted = count(conv(latent_dim, channels))
     one, two = (count(dense(latent_dim, h)) for h in (1, 2))  # linear in h
     return max(1, round(1 + (wanted - one) / (two - one)))
-
-
-def count(model: nn.Module) -> int:
-    """The number of a model's parameters."""
-    return sum(p.numel() for p in model.parameters())

@@ -153,6 +153,11 @@ class ConvVAE(Variational, ConvAE):
     """Convolutional variational autoencoder (section 3.3, Fig. 3); parameters as for :class:`ConvAE`."""
 
 
+def count(model: nn.Module) -> int:
+    """The number of a model's parameters."""
+    return sum(p.numel() for p in model.parameters())
+
+
 def check_latent_dim(latent_dim):
     """Raise TypeError or ValueError unless it is an int of at least 1."""
     if not _whole(latent_dim):

@@ -266,3 +266,9 @@ def test_a_sweep_with_a_worker_killed_in_the_middle_of_a_task_gives_the_records_
     for record in (*swept.values(), *here.values()):
         assert set(record.pop("seconds")) == {"training", "measuring"}
     assert json.dumps(swept) == json.dumps(here)
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_a_cluster_without_workers_is_refused_before_anything_waits_for_it(tmp_path, workers):
+    with pytest.raises(ValueError, match=f"workers must be at least 1, got {workers}"):
+        sweep(TASKS, tmp_path, workers=workers)

@@ -21,6 +21,7 @@ from torch import Tensor
 from convae.data import load_mnist
 from convae.evaluation import correction, errors, latent, recognition, sharpness, shifts
 from convae.evaluation.forward import decode, encode, reconstruct, squared_error
+from convae.models import count
 from convae.recipes import Recipe
 from convae.training import train, unseen_metrics
 from convae.weights import load_card, load_pretrained
@@ -76,7 +77,7 @@ def run(task: Task) -> dict:
     record = {
         "recipe": task.recipe.to_dict(),
         "held_out": task.held_out,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": count(model),
         "training_loss": history[-1],
         **measure(model, task.recipe, images[trained_on], images[order[:task.held_out]]),
     }

@@ -7,7 +7,7 @@ from convae.claims.designs import STUDIES, Role
 from convae.claims.statements import Cast
 
 RECORDS = Path(__file__).parent / "records"
-FAMILIES = ("conv", "small", "wide", "split")
+FAMILIES = tuple(field for field in Cast._fields if field != "baseline")
 
 
 def to_text(records: dict[str, dict]) -> str:

@@ -2,7 +2,7 @@
 
 A criterion is a measured effect and the threshold that it must pass. The thresholds are natural points where there is
 one (no difference, one half, equality) and stated ones elsewhere. They were fixed when only models of seed 0 had been
-seen, which take no part in any verdict; verdicts come from seeds 1 to 10.
+seen, which take no part in any verdict; verdicts come from seeds 1 to 10. The exception, two criteria of E, is in README.md.
 
 The first criterion of a claim is its primary one: the one followed through the choices that the paper leaves open.
 """
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+
+from convae.evaluation.latent import spread
 
 
 class Cast(NamedTuple):
@@ -56,10 +58,6 @@ def both(measured, effect, threshold, **options):
 
 def size_ratio(key):
     return lambda d: lambda c: latent(f"ae_{d}d", key)(c).max() / latent(f"ae_{d}d", key)(c).min()
-
-
-def spread(sizes):
-    return float(np.std(sizes) / np.mean(sizes))
 
 
 def spread_ratio(key):

@@ -66,9 +66,13 @@ def sweep(tasks: list[Task], folder: Path | None = None, scheduler: str | None =
     ------
     SweepError
         After all others are done, if tasks failed; the message names each, with its error.
+    ValueError
+        If `workers` is less than 1.
     OSError
         If the scheduler cannot be reached, or is lost on the way; finished records are kept.
     """
+    if workers is not None and workers < 1:  # Dask would wait for a worker for ever
+        raise ValueError(f"workers must be at least 1, got {workers}")
     folder = folder or cache_dir() / "records"
     wanted = {task.key: task for task in tasks}
     missing = {key: task for key, task in wanted.items() if not (folder / f"{key}.json").exists()}

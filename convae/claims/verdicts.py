@@ -121,7 +121,7 @@ def _mean(criterion, values):
 
 
 def _tails(casts: list[Cast]) -> dict:
-    """Claim F2 at every threshold: the ratio over the seeds, and the exact interval and p of the median seed alone."""
+    """Claim F2 at every threshold: the ratio over the seeds, and the exact interval of the median seed alone."""
     tails = {}
     for title, record, name in (
             ("64-D VAE, test images", lambda c: c.conv["vae_64d"], "unseen"),

@@ -17,6 +17,7 @@ from torch import nn
 from convae.classifier import ClassifierRecipe, accuracy, train_classifier
 from convae.data import MD5, cache_dir, load_mnist
 from convae.files import write_atomically
+from convae.models import count
 from convae.processes import side_by_side
 from convae.recipes import Recipe
 from convae.training import train, unseen_metrics
@@ -83,7 +84,7 @@ def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool
     card = {
         "name": recipe.name,
         "recipe": recipe.to_dict(),
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": count(model),
         "sha256": hashlib.sha256(content).hexdigest(),
         "test": {key: round(value, 4) for key, value in metrics.items()},
         "training_loss_by_epoch": [round(value, 4) for value in history],
