@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import nbformat
@@ -140,11 +139,7 @@ class Run:
         return self
 
     def __exit__(self, *_):
-        for _ in range(20):  # a kernel whose parent was stopped may go on writing for a second
-            shutil.rmtree(self.folder, ignore_errors=True)
-            if not self.folder.exists():
-                return
-            time.sleep(0.2)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def notebook(self, source: Path) -> nbformat.NotebookNode:
         """An executed notebook, without what differs from one run to the next: times, paths, the Python version."""
