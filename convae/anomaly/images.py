@@ -38,7 +38,7 @@ def list_images(folder: Path) -> list[str]:
             else:
                 others += 1
     if not names:
-        raise FileNotFoundError(f"there are no images in {folder}: {others} other files; "
+        raise FileNotFoundError(f"there are no images in {folder} (other files: {others}); "
                                 f"an image's name ends in {', '.join(PICTURES + ARRAYS)}")
     return sorted(names)
 
@@ -124,11 +124,11 @@ def _array_file(path):
 def _arrays(array, part):
     if array.ndim == 2 or array.ndim == 3 and array.shape[2] in (3, 4):
         yield part, _scaled(array)
-    elif array.ndim in (3, 4):
+    elif array.ndim in (3, 4) and len(array):
         for i, each in enumerate(array):
             yield f"{part}[{i}]", _scaled(each)
     else:
-        raise ImageError(f"has an array {part} of shape {array.shape}; an image is (H, W) or (H, W, 3), several (N, H, W) or "
+        raise ImageError(f"has an array{part and ' ' + part} of shape {array.shape}; an image is (H, W) or (H, W, 3), several (N, H, W) or "
                          "(N, H, W, 3)")
 
 
@@ -146,6 +146,8 @@ def _scaled(values):
         raise ImageError("has values that are not finite")
     if values.min() < 0 or values.max() > 1:
         raise ImageError(f"has values from {values.min():g} to {values.max():g}; numbers that are no integers must lie in [0, 1]")
+    if values.ndim == 3 and values.shape[2] not in (1, 3, 4):
+        raise ImageError(f"has {values.shape[2]} colours: an image has 1, 3, or 4 with how opaque it is")
     if values.ndim == 3:
         if values.shape[2] == 4:
             values = values[..., :3] * values[..., 3:] + BACKGROUND / 255 * (1 - values[..., 3:])

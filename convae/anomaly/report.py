@@ -1,0 +1,114 @@
+"""What a detection found, as one HTML file to look through, with every picture in it."""
+
+import base64
+import html
+import io
+from collections.abc import Iterable
+
+import numpy as np
+from PIL import Image
+
+from convae.anomaly.inspector import LARGEST_WHOLE, Inspection
+from convae.plots.anomaly import score_histogram
+
+BRIGHT, DARK = (231, 99, 0), (31, 111, 208)  # orange and blue, which colour-blind readers tell apart
+SMALLEST, LARGEST = 168, 480                 # pixels of a picture's longest side in the report
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; } td, th { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top; }
+figure { display: inline-block; margin: 0 1.5rem 0 0; vertical-align: top; } figcaption { font-size: .8rem; color: #555; }
+article { border-top: 1px solid #ddd; padding: .8rem 0; } h3 { margin: 0 0 .4rem; font-size: 1rem; overflow-wrap: anywhere; }
+img { max-width: 100%; } .small { image-rendering: pixelated; } .alarm { color: #b3261e; } code { overflow-wrap: anywhere; }
+.bright { color: rgb(190, 80, 0); } .dark { color: rgb(31, 111, 208); }
+"""
+
+
+def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, shown: Iterable[tuple[dict, Inspection]]) -> str:
+    """The report.
+
+    Parameters
+    ----------
+    summary : dict
+        As at the head of ``scores.json``.
+    advice : str
+        Whether the threshold can be trusted.
+    rows : list of dict
+        Every image's ``file``, ``score``, ``p_value`` and ``anomalous``, the most anomalous first.
+    calibration : ndarray
+        Scores of the normal images held out.
+    shown : iterable
+        Those of the rows that are shown, each with what was found.
+    """
+    pictures = [_article(row, found) for row, found in shown]
+    unreadable = "".join(f"<li><code>{html.escape(name)}</code> {html.escape(problem)}</li>"
+                         for name, problem in summary["unreadable"].items())
+    how = (f"resized to 28 × 28 pixels, because no normal image had a side longer than {LARGEST_WHOLE} pixels"
+           if summary["view"] == "whole" else
+           "cut into overlapping tiles of 28 × 28 pixels; its score is that of its most unusual tile")
+    settings = {
+        "folder": summary["folder"], "model": f"{summary['model']} (SHA-256 {summary['model_sha256'][:16]}…)",
+        "each image was": how, "normal images held out": summary["normal_images_held_out"],
+        "false-alarm rate asked for": f"{summary['false_alarms']:g}", "threshold": f"{summary['threshold']:.4g}",
+    }
+    table = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>" for name, value in settings.items())
+    histogram = _svg(score_histogram(calibration, [row["score"] for row in rows], summary["threshold"]))
+    return f"""<!DOCTYPE html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{summary["anomalous"]} of {summary["images"]} images are anomalous</title><style>{_STYLE}</style>
+<h1>{summary["anomalous"]} of {summary["images"]} images are anomalous</h1>
+<p>{html.escape(advice)}</p>
+{histogram}
+<table>{table}</table>
+{f"<h2>{len(summary['unreadable'])} files could not be read</h2><ul>{unreadable}</ul>" if unreadable else ""}
+<h2>The {len(pictures)} most unusual images</h2>
+<p>The repaired image is the input as the model, which has seen normal images alone, would have it. Where the input is
+<b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b> by more than nearly all pixels of normal images are,
+the middle picture says so; the deeper, the more. The p-value is the share of normal images that score as high.</p>
+{"".join(pictures)}
+</html>
+"""
+
+
+def overlay(found: Inspection) -> np.ndarray:
+    """The image in pale grey, and over it what is too bright in orange and what is too dark in blue, ``(H, W, 3)`` in [0, 255].
+
+    Differences up to half of the largest usual one are left out; at twice the largest the colour is full.
+    """
+    grey = 255 * (0.5 + 0.5 * found.image)[..., None].repeat(3, 2)
+    strength = ((abs(found.difference) - 0.5) / 1.5).clip(0, 1)[..., None]
+    colour = np.where(found.difference[..., None] > 0, BRIGHT, DARK)
+    return grey * (1 - strength) + colour * strength
+
+
+def _article(row, found):
+    pictures = {"image": 255 * found.image, "where it differs": overlay(found), "repaired": 255 * found.repaired}
+    figures = "".join(f"<figure>{_img(_png(pixels), name, max(found.image.shape) < SMALLEST)}<figcaption>{name}</figcaption></figure>"
+                      for name, pixels in pictures.items())
+    verdict = '<span class="alarm">anomalous</span>' if row["anomalous"] else "normal"
+    return (f"<article><h3>{html.escape(row['file'])}: {verdict}, score {row['score']:.4g}, p = {row['p_value']:.2g}</h3>"
+            f"{figures}</article>\n")
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """A PNG of a size to look at: small pictures enlarged pixel by pixel, large ones shrunk."""
+    picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    longest = max(picture.size)
+    if longest < SMALLEST:
+        factor = SMALLEST // longest
+        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    picture.thumbnail((LARGEST, LARGEST))
+    stream = io.BytesIO()
+    picture.save(stream, "png", optimize=True)
+    return stream.getvalue()
+
+
+def _svg(figure) -> str:
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()[stream.getvalue().index("<svg"):]
+
+
+def _img(png: bytes, alternative: str, small: bool = False) -> str:
+    kind = ' class="small"' if small else ""
+    return f'<img{kind} alt="{alternative}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
