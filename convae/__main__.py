@@ -6,6 +6,8 @@ from pathlib import Path
 
 from convae import environment
 
+FALSE_ALARMS = "share of normal images that may be called anomalous (0.01)"
+
 
 def main():
     """Run a command; the exit status is 0 if it succeeded, 1 if not, 2 if it was called wrongly, 130 if interrupted."""
@@ -49,6 +51,22 @@ def _parser():
     sweep.add_argument("--workers", type=int, metavar="N", help="processes on this machine; one a core if not given")
     sweep.add_argument("--records", type=Path, metavar="DIR", help="where finished tasks are kept until all are")
     add("claims", _claims, "draw the claims' verdicts from the records, anew")
+    fit = add("fit", _fit, "learn from a folder of normal images what is normal")
+    fit.add_argument("folder", type=Path, metavar="NORMAL_DIR", help="PNG, JPEG, BMP, TIFF, .npy or .npz; subfolders too")
+    fit.add_argument("--model", type=Path, required=True, metavar="FILE", help="the file to write, such as parts.safetensors")
+    fit.add_argument("--false-alarms", type=float, default=0.01, metavar="SHARE", help=FALSE_ALARMS)
+    fit.add_argument("--view", choices=("auto", "whole", "tiles"), default="auto",
+                     help="images as a whole, resized to 28 × 28 pixels, or as tiles of that size; auto: tiles above 56 pixels")
+    fit.add_argument("--latent-dim", type=int, default=16, metavar="D", help="latent variables of each autoencoder (16)")
+    fit.add_argument("--members", type=int, default=3, metavar="N", help="autoencoders whose scores are averaged (3)")
+    fit.add_argument("--epochs", type=int, metavar="N", help="of training; about 180,000 / number of images if not given")
+    fit.add_argument("--seed", type=int, default=0, metavar="N", help="of training, and of which images are held out")
+    detect = add("detect", _detect, "find the anomalous among a folder's images")
+    detect.add_argument("folder", type=Path, metavar="IMAGES_DIR", help="as for fit")
+    detect.add_argument("--model", type=Path, required=True, metavar="FILE", help="the file that fit wrote")
+    detect.add_argument("--out", type=Path, required=True, metavar="DIR", help="for scores.csv, scores.json and report.html")
+    detect.add_argument("--false-alarms", type=float, default=0.01, metavar="SHARE", help=FALSE_ALARMS)
+    detect.add_argument("--show", type=int, default=60, metavar="N", help="images that the report shows (60)")
     add("data", _data, "fetch MNIST, if it is not there, and check it")
     return parser
 
@@ -94,6 +112,28 @@ def _claims(arguments):
     from convae.claims import publish
 
     _report(publish.publish())
+
+
+def _fit(arguments):
+    import os
+
+    from convae.anomaly import folders
+
+    inspector = folders.fit(arguments.folder, arguments.model, arguments.false_alarms, view=arguments.view, seed=arguments.seed,
+                            latent_dim=arguments.latent_dim, members=arguments.members, epochs=arguments.epochs,
+                            threads=os.cpu_count())
+    print(folders.advice(inspector, arguments.false_alarms))
+    _report([arguments.model])
+
+
+def _detect(arguments):
+    from convae.anomaly import folders
+
+    found = folders.detect(arguments.folder, arguments.model, arguments.out, arguments.false_alarms, arguments.show)
+    print(found.advice)
+    print(f"{sum(row['anomalous'] for row in found.scores)} of {len(found.scores)} images are anomalous; "
+          f"files that could not be read: {len(found.unreadable)}.")
+    _report(found.written)
 
 
 def _data(arguments):

@@ -34,11 +34,19 @@ class Member(NamedTuple):
     spread: Gaussian  #: of the normal images' maps
     memory: Tensor    #: their whitened maps, ``(M, K)``
 
+    @classmethod
+    def remember(cls, model, images: Tensor, seed: int) -> "Member":
+        """A model with the maps that it makes of normal `images`; `seed` draws which are remembered, if they are many."""
+        maps = torch.cat([layer3(model, part) for part in images.split(_AT_ONCE)])
+        spread = Gaussian.fit(maps, FLOOR, AXES)
+        chosen = torch.randperm(len(maps), generator=torch.Generator().manual_seed(seed))[:MEMORY]
+        return cls(model, spread, spread.whiten(maps[chosen]))
+
     @torch.no_grad()
     def distances(self, images: Tensor) -> Tensor:
         """Mean distance to the nearest normal images, ``(N,)``."""
-        maps = self.spread.whiten(layer3(self.model, images))
-        nearest = torch.cdist(maps, self.memory).topk(min(NEIGHBOURS, len(self.memory)), largest=False)
+        maps = self.spread.whiten(layer3(self.model, images))  # in double precision: the squares of small distances cancel
+        nearest = torch.cdist(maps.double(), self.memory.double()).topk(min(NEIGHBOURS, len(self.memory)), largest=False)
         return nearest.values.mean(1)
 
 
@@ -91,12 +99,7 @@ class Detector:
         recipes = [Recipe("vae", latent_dim, epochs=epochs, batch_size=batch_size, seed=(seed + i * 1_000_003) % 2**31)
                    for i in range(members)]
         trained = [train(recipe, images, progress, threads=threads).model for recipe in recipes]
-        found = []
-        for recipe, model in zip(recipes, trained, strict=True):
-            maps = torch.cat([layer3(model, part) for part in images.split(_AT_ONCE)])
-            spread = Gaussian.fit(maps, FLOOR, AXES)
-            chosen = torch.randperm(len(maps), generator=torch.Generator().manual_seed(recipe.seed))[:MEMORY]
-            found.append(Member(model, spread, spread.whiten(maps[chosen])))
+        found = [Member.remember(model, images, recipe.seed) for recipe, model in zip(recipes, trained, strict=True)]
         detector = cls(found, recipes[0], torch.ones(1, 1, 28, 28))
         differences = torch.cat([detector._compare(part)[1] for part in images.split(_AT_ONCE)])
         deviation = differences.square().mean(0, keepdim=True)

@@ -2,6 +2,7 @@
 
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
@@ -26,9 +27,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         Autoencoders trained from different seeds, whose scores are averaged.
     epochs : int, optional
         As many as make a fixed number of steps if None.
-    contamination : float
-        The share of normal images that may be called anomalous: scikit-learn's name for the false-alarm rate, although no
-        anomalies are expected in the training data.
+    false_alarms : float
+        The share of normal images that may be called anomalous. Not scikit-learn's ``contamination``: no anomalies are expected
+        in the training data.
     random_state : int, RandomState or None
 
     Attributes
@@ -40,11 +41,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     n_features_in_ : int
     """
 
-    def __init__(self, latent_dim=16, members=3, epochs=None, contamination=0.01, random_state=None):
+    def __init__(self, latent_dim=16, members=3, epochs=None, false_alarms=0.01, random_state=None):
         self.latent_dim = latent_dim
         self.members = members
         self.epochs = epochs
-        self.contamination = contamination
+        self.false_alarms = false_alarms
         self.random_state = random_state
 
     def fit(self, X, y=None):
@@ -54,13 +55,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         :meth:`convae.anomaly.inspector.Inspector.fit`.
         """
         X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
-        check_rate(self.contamination)
+        check_rate(self.false_alarms)
         low, high = float(X.min()), float(X.max())
         self.range_ = (0.0, 1.0) if 0 <= low and high <= 1 else (low, max(high, math.nextafter(low, math.inf)))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.inspector_ = Inspector.fit(self._pictures(X), "whole", self.contamination, seed, False, latent_dim=self.latent_dim,
-                                        members=self.members, epochs=self.epochs, threads=os.cpu_count())
-        self.offset_ = -self.inspector_.threshold(self.contamination)
+        self._take(Inspector.fit(self._pictures(X), "whole", self.false_alarms, seed, False, latent_dim=self.latent_dim,
+                                 members=self.members, epochs=self.epochs, threads=os.cpu_count()))
         return self
 
     def score_samples(self, X):
@@ -80,6 +80,32 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     def p_values(self, X):
         """The share of normal images that score as high, ``(N,)``: see :func:`convae.anomaly.conformal.p_values`."""
         return self.inspector_.p_values(-self.score_samples(X))
+
+    def save(self, path) -> Path:
+        """Write one safetensors file: joblib's and pickle's run code when they are loaded, this one does not.
+
+        A `random_state` that is no number is not kept.
+        """
+        check_is_fitted(self)
+        params = self.get_params()
+        if not isinstance(params["random_state"], (int, type(None))):
+            params["random_state"] = None
+        return self.inspector_.save(Path(path), {"params": params, "range": self.range_, "features": self.n_features_in_})
+
+    @classmethod
+    def load(cls, path) -> "AnomalyDetector":
+        """The estimator that :meth:`save` wrote; ValueError if the file is another."""
+        inspector = Inspector.load(Path(path))
+        if not inspector.notes:
+            raise ValueError(f"{path} was not written by an AnomalyDetector: use Inspector.load")
+        estimator = cls(**inspector.notes["params"])
+        estimator.range_, estimator.n_features_in_ = tuple(inspector.notes["range"]), inspector.notes["features"]
+        estimator._take(inspector)
+        return estimator
+
+    def _take(self, inspector):
+        self.inspector_ = inspector
+        self.offset_ = -inspector.threshold(self.false_alarms)
 
     def _pictures(self, X):
         low, high = self.range_

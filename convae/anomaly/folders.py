@@ -52,6 +52,7 @@ class Detection(NamedTuple):
     scores: list[dict]          #: ``file``, ``score``, ``p_value``, ``anomalous``; the most anomalous first
     unreadable: dict[str, str]  #: from file to what is wrong with it
     written: list[Path]
+    advice: str                 #: whether the threshold can be trusted
 
 
 def fit(folder: Path, model: Path, false_alarms: float = 0.01, progress: bool = True, **options) -> Inspector:
@@ -108,7 +109,7 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
     found = _score_all(images, inspector, out, progress)
     _complain(images.unreadable)
     if not found:
-        raise ValueError(f"none of the {len(images.names)} images in {folder} can be read")
+        raise ValueError(f"none of the {len(images.names)} files in {folder} can be read")
     places, scores = zip(*sorted(found.items(), key=lambda item: (-item[1], item[0])), strict=True)
     limit = inspector.threshold(false_alarms)
     rows = [{"file": name + part, "score": score, "p_value": round(float(p), 6), "anomalous": score > limit}
@@ -119,12 +120,13 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
         "images": len(rows), "anomalous": sum(row["anomalous"] for row in rows), "unreadable": dict(sorted(images.unreadable.items())),
     }
     shown = zip(rows, inspector.inspections(_reread(images, *place) for place in places[:show]), strict=False)
-    page = report.page(summary, advice(inspector, false_alarms), rows, inspector.calibration, shown)
+    trust = advice(inspector, false_alarms)
+    page = report.page(summary, trust, rows, inspector.calibration, shown)
     contents = {out / "scores.csv": _to_csv(rows), out / "report.html": page,
                 out / "scores.json": json.dumps({**summary, "scores": rows}, indent=1, ensure_ascii=False) + "\n"}
     write_all_atomically(contents)
     (out / PARTIAL).unlink(missing_ok=True)
-    return Detection(rows, summary["unreadable"], list(contents))
+    return Detection(rows, summary["unreadable"], list(contents), trust)
 
 
 def _score_all(images: Folder, inspector: Inspector, out: Path, progress: bool) -> dict[tuple[str, str], float]:

@@ -25,7 +25,7 @@ from convae.files import write_atomically
 
 FORMAT = 1            # of a model file; another number is refused
 LARGEST_WHOLE = 56    # pixels: the longest side up to which an image is resized, not tiled
-FEWEST = 20           # normal images that can be fitted to
+FEWEST = 10           # normal images that can be fitted to
 TILES = 20_000        # drawn from all normal images, at most
 VIEWS = ("auto", "whole", "tiles")
 _AT_ONCE = 500        # images or tiles
@@ -144,20 +144,21 @@ class Inspector:
     def threshold(self, false_alarms: float) -> float:
         """The score above which an image is anomalous.
 
-        With fewer held-out images than the rate needs, the largest of theirs.
+        With fewer held-out images than the rate needs, the largest of theirs. A hair is added, more than the last digits of
+        a score that depend on how many images are scored at once.
         """
-        return min(threshold(self.calibration, false_alarms), float(self.calibration[-1]))
+        return min(threshold(self.calibration, false_alarms), float(self.calibration[-1])) * (1 + 1e-5)
 
-    def save(self, path: Path) -> Path:
-        """Write one safetensors file, whole or not at all; nothing in it is code."""
-        metadata = {"format": FORMAT, "view": self.view, "usual": self.usual, **self.detector.settings()}
+    def save(self, path: Path, notes: dict | None = None) -> Path:
+        """Write one safetensors file, whole or not at all; nothing in it is code. `notes` are kept, as JSON."""
+        metadata = {"format": FORMAT, "view": self.view, "usual": self.usual, "notes": notes, **self.detector.settings()}
         tensors = self.detector.tensors() | {"calibration": torch.from_numpy(self.calibration)}
         path.parent.mkdir(parents=True, exist_ok=True)
         return write_atomically(path, safetensors.torch.save(tensors, {"convae.anomaly": json.dumps(metadata)}))
 
     @classmethod
     def load(cls, path: Path) -> "Inspector":
-        """The inspector of a file; ``.sha256`` is the file's.
+        """The inspector of a file; ``.sha256`` is the file's, ``.notes`` are what was noted in it.
 
         Raises
         ------
@@ -179,7 +180,7 @@ class Inspector:
         tensors = safetensors.torch.load(content)
         inspector = cls(Detector.from_tensors(tensors, metadata), metadata["view"], tensors["calibration"].numpy(),
                         metadata["usual"])
-        inspector.sha256 = hashlib.sha256(content).hexdigest()
+        inspector.sha256, inspector.notes = hashlib.sha256(content).hexdigest(), metadata["notes"]
         return inspector
 
 

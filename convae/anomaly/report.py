@@ -17,8 +17,8 @@ SMALLEST, LARGEST = 168, 480                 # pixels of a picture's longest sid
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; } td, th { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top; }
-figure { display: inline-block; margin: 0 1.5rem 0 0; vertical-align: top; } figcaption { font-size: .8rem; color: #555; }
-article { border-top: 1px solid #ddd; padding: .8rem 0; } h3 { margin: 0 0 .4rem; font-size: 1rem; overflow-wrap: anywhere; }
+figure { display: inline-block; margin: 0 .8rem 0 0; vertical-align: top; } figcaption { font-size: .8rem; color: #555; }
+main { display: flex; flex-wrap: wrap; column-gap: 3rem; } article { border-top: 1px solid #ddd; padding: .8rem 0; } h3 { margin: 0 0 .4rem; font-size: 1rem; overflow-wrap: anywhere; }
 img { max-width: 100%; } .small { image-rendering: pixelated; } .alarm { color: #b3261e; } code { overflow-wrap: anywhere; }
 .bright { color: rgb(190, 80, 0); } .dark { color: rgb(31, 111, 208); }
 """
@@ -60,12 +60,12 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
 <p>{html.escape(advice)}</p>
 {histogram}
 <table>{table}</table>
-{f"<h2>{len(summary['unreadable'])} files could not be read</h2><ul>{unreadable}</ul>" if unreadable else ""}
+{f"<h2>Files that could not be read: {len(summary['unreadable'])}</h2><ul>{unreadable}</ul>" if unreadable else ""}
 <h2>The {len(pictures)} most unusual images</h2>
 <p>The repaired image is the input as the model, which has seen normal images alone, would have it. Where the input is
 <b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b> by more than nearly all pixels of normal images are,
 the middle picture says so; the deeper, the more. The p-value is the share of normal images that score as high.</p>
-{"".join(pictures)}
+<main>{"".join(pictures)}</main>
 </html>
 """
 

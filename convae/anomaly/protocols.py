@@ -1,0 +1,143 @@
+"""The two standard protocols: one class is normal and all others are anomalous, or one is anomalous and all others are normal.
+
+A task trains one detector on normal training images alone and scores the whole test half with it: by the paper's plain
+difference, by what the literature offers within the paper's model, and by the detector's own score. Classical baselines
+are measured on the same images.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+from sklearn.svm import OneClassSVM
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from convae.anomaly import datasets, detector
+from convae.anomaly.detector import Detector, Member
+from convae.anomaly.gaussian import Gaussian
+from convae.evaluation.forward import reconstruct, squared_error
+from convae.losses import kl_to_standard_normal
+from convae.training import reproducible
+
+VERSION = 1               # of what is measured and how: another version makes other keys
+PROTOCOLS = ("one", "rest")  # normal: one class, or all the others
+SAMPLES = 10              # of z, for the reconstruction probability
+FEW = 10_000              # training images that the baselines are fitted to, at most: the one-class SVM takes the square of it
+
+
+@dataclass(frozen=True)
+class Task:
+    """One detector on one data set with one choice of what is normal; without a seed, the classical baselines instead.
+
+    Parameters
+    ----------
+    data : str
+        One of :data:`convae.anomaly.datasets.DATA_SETS`.
+    protocol : str
+        One of :data:`PROTOCOLS`.
+    cls : int
+        The one normal class, or the one anomalous class.
+    seed : int or None
+        The detector's.
+    latent_dim : int
+    """
+
+    data: str
+    protocol: str
+    cls: int
+    seed: int | None
+    latent_dim: int = 16
+
+    @property
+    def key(self) -> str:
+        """Sixteen hexadecimal digits that differ whenever the task, the detector's constants or the measuring does."""
+        constants = [detector.FLOOR, detector.AXES, detector.NEIGHBOURS, detector.MEMORY, detector.SEEN, detector.EPOCHS]
+        content = [self.data, self.protocol, self.cls, self.seed, self.latent_dim, constants, VERSION]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+    @property
+    def name(self) -> str:
+        """For progress and reports."""
+        return f"{self.data} {self.protocol} {self.cls} " + ("baselines" if self.seed is None else f"seed {self.seed}")
+
+
+def run(task: Task) -> dict:
+    """The record of a task: the area under the ROC curve by score, over the whole test half, at the end of training."""
+    data = _load(task.data)
+    normal = {"one": data.train_labels == task.cls, "rest": data.train_labels != task.cls}[task.protocol]
+    anomalous = {"one": data.test_labels != task.cls, "rest": data.test_labels == task.cls}[task.protocol].numpy()
+    images = data.train[normal]
+    if task.seed is None:
+        scores = baselines(images, data.test)
+    else:
+        found = Detector.fit(images, latent_dim=task.latent_dim, seed=1000 * task.seed, progress=False)
+        scores = network_scores(found, images, data.test)
+    return {"key": task.key, "data": task.data, "protocol": task.protocol, "class": task.cls, "seed": task.seed,
+            "latent_dim": task.latent_dim, "auroc": {name: round(float(roc_auc_score(anomalous, s)), 6) for name, s in scores.items()}}
+
+
+def network_scores(found: Detector, images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
+    """Scores of `test` by name, each ``(N,)``, higher more anomalous; but for the last two they are the first member's.
+
+    Parameters
+    ----------
+    found : Detector
+        Fitted to `images`.
+    """
+    member = found.members[0]
+    model, recipe = member.model, found.recipe
+    with torch.no_grad(), reproducible(recipe.seed):
+        mu, sigma = map(torch.cat, zip(*(model.posterior(part) for part in test.split(1000)), strict=True))
+        normal_mu = torch.cat([model.posterior(part)[0] for part in images.split(1000)])
+        error = squared_error(reconstruct(model, test), test)
+        samples = [squared_error(torch.cat([model.decode(z) for z in torch.distributions.Normal(mu, sigma).sample().split(1000)]), test)
+                   for _ in range(SAMPLES)]
+        untrained = recipe.build()
+        for part in images[torch.randperm(len(images))].split(500):  # the normalisations' averages, as training leaves them
+            if len(part) > 1:
+                untrained.train()(part)
+    residual = [avg_pool2d(x - reconstruct(model, x), 3, 1, 1).flatten(1) for x in (images, test)]
+    return {
+        "squared_error": error.numpy(),
+        "reconstruction_probability": torch.stack(samples).mean(0).numpy(),
+        "negative_elbo": (error + kl_to_standard_normal(mu, sigma)).numpy(),
+        "latent_distance": _distance(Gaussian.fit(normal_mu, 0.01, 64), mu),
+        "residual_gaussian": _distance(Gaussian.fit(residual[0], 1.0, 784), residual[1]),
+        "untrained_maps": _scores(Member.remember(untrained.eval(), images, recipe.seed), test),
+        "maps": _scores(member, test),
+        "detector": found.scores(test).numpy(),
+    }
+
+
+def baselines(images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
+    """Scores without a network, on pixels and on pixels averaged over 3 × 3."""
+    if len(images) > FEW:
+        images = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:FEW]]
+    found = {}
+    for name, view in {"pixels": lambda x: x, "averaged": lambda x: avg_pool2d(x, 3, 1, 1)}.items():
+        x, t = (view(each).flatten(1).numpy() for each in (images, test))
+        pca = PCA(0.9, svd_solver="full").fit(x)
+        found[f"pca_{name}"] = ((t - pca.inverse_transform(pca.transform(t)))**2).sum(1)
+        found[f"neighbours_{name}"] = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(x).kneighbors(t)[0].mean(1)
+        found[f"gaussian_{name}"] = _distance(Gaussian.fit(torch.from_numpy(x), 0.3, 784), torch.from_numpy(t))
+    found["svm_pixels"] = -OneClassSVM(nu=0.1, gamma="scale").fit(images.flatten(1).numpy()).score_samples(test.flatten(1).numpy())
+    return found
+
+
+def _scores(member: Member, test: Tensor) -> np.ndarray:
+    return torch.cat([member.distances(part) for part in test.split(500)]).numpy()
+
+
+def _distance(spread: Gaussian, features: Tensor) -> np.ndarray:
+    return spread.whiten(features).square().sum(1).numpy()
+
+
+_load: Callable = cache(datasets.load)

@@ -1,0 +1,250 @@
+"""From folders of image files to scores and report, as an engineer does it; and every way in which that can go wrong."""
+
+import csv
+import json
+import re
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import safetensors.torch
+from PIL import Image
+
+from convae import __main__
+from convae.anomaly import folders
+from convae.anomaly.inspector import Inspector
+from convae.data import load_mnist
+
+QUICK = {"epochs": 60, "members": 1, "progress": False}
+
+
+def write_digits(folder, digit, start, stop, suffix="png"):
+    """Some of MNIST's training images of a digit, as files."""
+    images, labels = load_mnist(train=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in (labels == digit).nonzero()[start:stop, 0].tolist():
+        Image.fromarray((255 * images[i, 0].numpy()).round().astype(np.uint8)).save(folder / f"{digit}_{i:05}.{suffix}")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Normal ones, new ones (30 normal, 10 not), and a model, in a folder with spaces and Japanese letters in its name."""
+    place = tmp_path_factory.mktemp("画像 検査")
+    write_digits(place / "normal", 1, 0, 250)
+    write_digits(place / "new", 1, 250, 280)
+    write_digits(place / "new" / "others", 0, 0, 10, "bmp")
+    folders.fit(place / "normal", place / "models" / "ones.safetensors", **QUICK)
+    return place
+
+
+def run(monkeypatch, *arguments):
+    """The command line's exit status, and what it says if it fails."""
+    monkeypatch.setattr(sys, "argv", ["convae", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        __main__.main()
+    return stopped.value.code
+
+
+def test_from_files_to_scores(place, tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "detect", place / "new", "--model", place / "models" / "ones.safetensors", "--out", tmp_path / "R",
+               "--false-alarms", "0.02") is None
+    assert "99 normal images were held out: enough for a false-alarm rate of 0.02 (it needs 49)" in capsys.readouterr().out
+    content = json.loads((tmp_path / "R" / "scores.json").read_text(encoding="utf-8"))
+    rows = content["scores"]
+    assert len(rows) == content["images"] == 40
+    assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
+    assert {row["file"] for row in rows[:10]} == {f"others/{p.name}" for p in (place / "new" / "others").iterdir()}
+    assert all(row["anomalous"] and row["p_value"] == 0.01 for row in rows[:10])
+    assert sum(row["anomalous"] for row in rows) == content["anomalous"] < 15
+    table = list(csv.DictReader((tmp_path / "R" / "scores.csv").open(encoding="utf-8", newline="")))
+    assert list(table[0]) == ["file", "score", "p_value", "anomalous"]
+    assert [(row["file"], float(row["score"]), row["anomalous"] == "1") for row in table] == \
+        [(row["file"], row["score"], row["anomalous"]) for row in rows]
+    assert sorted(p.name for p in (tmp_path / "R").iterdir()) == ["report.html", "scores.csv", "scores.json"]
+
+
+def test_the_report_is_one_file_that_shows_what_was_asked_for(place, tmp_path):
+    folders.detect(place / "new", place / "models" / "ones.safetensors", tmp_path, show=12, progress=False)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<article>") == 12
+    assert page.count("<img") == 36
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+    assert "resized to 28 × 28 pixels" in page
+
+
+def test_the_same_images_as_one_array_score_the_same(place, tmp_path):
+    files = sorted((place / "new").glob("*.png"))
+    (tmp_path / "arrays").mkdir()
+    np.savez(tmp_path / "arrays" / "all.npz", ones=np.stack([np.asarray(Image.open(file)) for file in files]))
+    model = place / "models" / "ones.safetensors"
+    single = {row["file"]: row["score"] for row in folders.detect(place / "new", model, tmp_path / "a", progress=False).scores}
+    packed = {row["file"]: row["score"] for row in folders.detect(tmp_path / "arrays", model, tmp_path / "b", progress=False).scores}
+    assert list(packed.values()) == sorted(packed.values(), reverse=True)
+    assert [packed[f"all.npz[ones][{i}]"] for i in range(30)] == pytest.approx([single[file.name] for file in files], rel=1e-4)
+
+
+def test_unreadable_files_are_named_and_stop_nothing(place, tmp_path, capsys):
+    shutil.copytree(place / "new" / "others", tmp_path / "new")
+    (tmp_path / "new" / "empty.png").touch()
+    (tmp_path / "new" / "text.jpg").write_text("no picture")
+    found = folders.detect(tmp_path / "new", place / "models" / "ones.safetensors", tmp_path / "R", progress=False)
+    assert len(found.scores) == 10
+    assert found.unreadable == {"empty.png": "is empty", "text.jpg": "holds no picture of a known format"}
+    assert "passed over: empty.png is empty" in capsys.readouterr().err
+    assert json.loads((tmp_path / "R" / "scores.json").read_text())["unreadable"] == found.unreadable
+    assert "empty.png" in (tmp_path / "R" / "report.html").read_text()
+
+
+def test_nothing_readable_is_an_error(place, tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "empty.png").touch()
+    with pytest.raises(ValueError, match="none of the 1 files in .* can be read"):
+        folders.detect(tmp_path / "new", place / "models" / "ones.safetensors", tmp_path / "R", progress=False)
+
+
+def test_interrupted_it_goes_on_where_it_was(place, tmp_path, monkeypatch):
+    model, scored = place / "models" / "ones.safetensors", []
+    real = Inspector.scores
+
+    def scores(self, images, stop=None):
+        for i, score in enumerate(real(self, images)):
+            if i == stop:
+                raise KeyboardInterrupt
+            scored.append(score)
+            yield score
+
+    whole = folders.detect(place / "new", model, tmp_path / "whole", progress=False).scores
+    monkeypatch.setattr(Inspector, "scores", lambda self, images: scores(self, images, stop=25))
+    with pytest.raises(KeyboardInterrupt):
+        folders.detect(place / "new", model, tmp_path / "R", progress=False)
+    assert [p.name for p in (tmp_path / "R").iterdir()] == [folders.PARTIAL]
+    with (tmp_path / "R" / folders.PARTIAL).open("a") as file:
+        file.write('{"file": "cut o')
+    monkeypatch.setattr(Inspector, "scores", scores)
+    scored.clear()
+    assert folders.detect(place / "new", model, tmp_path / "R", progress=False).scores == whole
+    assert 10 <= len(scored) <= 16
+    assert not (tmp_path / "R" / folders.PARTIAL).exists()
+
+
+@pytest.mark.parametrize("change", ["model", "image"])
+def test_what_has_changed_since_is_scored_anew(place, tmp_path, monkeypatch, change):
+    shutil.copytree(place / "new" / "others", tmp_path / "new")
+    model = shutil.copy(place / "models" / "ones.safetensors", tmp_path / "m.safetensors")
+    monkeypatch.setattr(folders.report, "page", lambda *_: 1 / 0)  # after scoring
+    with pytest.raises(ZeroDivisionError):
+        folders.detect(tmp_path / "new", model, tmp_path / "R", progress=False)
+    monkeypatch.undo()
+    if change == "model":
+        inspector = Inspector.load(model)
+        inspector.calibration = inspector.calibration + 1
+        inspector.save(model)
+    else:
+        Image.new("L", (28, 28), 255).save(sorted((tmp_path / "new").iterdir())[0])
+    scored = []
+    real = Inspector.scores
+    monkeypatch.setattr(Inspector, "scores", lambda self, images: (scored.append(s) or s for s in real(self, images)))
+    folders.detect(tmp_path / "new", model, tmp_path / "R", progress=False)
+    assert len(scored) == {"model": 10, "image": 1}[change]
+
+
+def test_a_full_disk_leaves_the_old_results(place, tmp_path, monkeypatch):
+    model = place / "models" / "ones.safetensors"
+    folders.detect(place / "new" / "others", model, tmp_path, progress=False)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fdopen", full)
+    assert "No space left on device" in run(monkeypatch, "detect", place / "new", "--model", model, "--out", tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.name != folders.PARTIAL} == before
+
+
+def test_too_few_normal_images(place, tmp_path, monkeypatch):
+    write_digits(tmp_path / "few", 1, 0, 9)
+    message = run(monkeypatch, "fit", tmp_path / "few", "--model", tmp_path / "m.safetensors")
+    assert "9 normal images are too few: at least 10 are needed, and 198 for a false-alarm rate of 0.01" in message
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_few_normal_images_make_a_threshold_that_says_so(place, tmp_path):
+    write_digits(tmp_path / "some", 1, 0, 40)
+    inspector = folders.fit(tmp_path / "some", tmp_path / "m.safetensors", **QUICK)
+    assert len(inspector.calibration) == 20
+    assert inspector.threshold(0.01) == inspector.calibration[-1]
+    advice = folders.advice(inspector, 0.01)
+    assert "20 normal images were held out, and a false-alarm rate of 0.01 needs 99: fit to at least 198" in advice
+    assert "about 0.048" in advice
+
+
+@pytest.mark.parametrize(("arguments", "problem"), [
+    (["fit", "{}/nowhere", "--model", "{}/m"], "nowhere is not a folder of images"),
+    (["fit", "{}/empty", "--model", "{}/m"], r"no images in .*empty \(other files: 0\)"),
+    (["fit", "{}/normal", "--model", "{}/m", "--false-alarms", "2"], "false_alarms must be a share between 0 and 1"),
+    (["fit", "{}/normal", "--model", "{}/m", "--members", "0"], "members must be a whole number from 1"),
+    (["fit", "{}/normal", "--model", "{}/m", "--latent-dim", "0"], "latent_dim"),
+    (["fit", "{}/normal", "--model", "{}/m", "--epochs", "0"], "epochs"),
+    (["detect", "{}/new", "--model", "{}/nothing", "--out", "{}/R"], "nothing"),
+    (["detect", "{}/new", "--model", "{}/text", "--out", "{}/R"], "text is no model that convae fit has written"),
+    (["detect", "{}/new", "--model", "{}/other", "--out", "{}/R"], "other is no model that convae fit has written"),
+    (["detect", "{}/new", "--model", "{}/normal", "--out", "{}/R"], "normal"),
+    (["detect", "{}/new", "--model", "{}/models/ones.safetensors", "--out", "{}/R", "--false-alarms", "0"], "false_alarms"),
+    (["detect", "{}/new", "--model", "{}/models/ones.safetensors", "--out", "{}/R", "--show", "-1"], "show must be"),
+    (["detect", "{}/new", "--model", "{}/models/ones.safetensors", "--out", "{}/text"], "text"),
+])
+def test_mistakes_get_an_answer(place, monkeypatch, arguments, problem):
+    (place / "empty").mkdir(exist_ok=True)
+    (place / "text").write_text("no model")
+    safetensors.torch.save_file({"x": safetensors.torch.torch.ones(1)}, place / "other")
+    message = run(monkeypatch, *(text.replace("{}", str(place)) for text in arguments))
+    assert re.search(problem, message)
+    assert not (place / "m").exists()
+    assert not (place / "R").exists()
+
+
+def test_a_model_of_another_format_is_refused(place, tmp_path):
+    content = safetensors.torch.load_file(place / "models" / "ones.safetensors")
+    with safetensors.safe_open(place / "models" / "ones.safetensors", "pt") as file:
+        metadata = json.loads(file.metadata()["convae.anomaly"])
+    safetensors.torch.save_file(content, tmp_path / "m", {"convae.anomaly": json.dumps(metadata | {"format": 99})})
+    with pytest.raises(ValueError, match="has format 99, and this version of convae reads format 1: make it again"):
+        Inspector.load(tmp_path / "m")
+
+
+def test_a_model_cut_off_is_refused(place, tmp_path):
+    (tmp_path / "m").write_bytes((place / "models" / "ones.safetensors").read_bytes()[:-1000])
+    with pytest.raises(ValueError, match="no model that convae fit has written"):
+        Inspector.load(tmp_path / "m")
+
+
+def test_a_loaded_model_scores_as_the_saved_one(place, tmp_path):
+    inspector = folders.fit(place / "normal", tmp_path / "m.safetensors", **QUICK)
+    images = list(folders.Folder(place / "new"))
+    loaded = Inspector.load(tmp_path / "m.safetensors")
+    assert list(loaded.scores(images)) == list(inspector.scores(images))
+    assert loaded.threshold(0.02) == inspector.threshold(0.02)
+    assert (tmp_path / "m.safetensors").read_bytes() == (place / "models" / "ones.safetensors").read_bytes()  # same seed
+
+
+def test_a_large_photograph_is_tiled_and_its_defect_found_where_it_is(tmp_path):
+    generator = np.random.default_rng(0)
+    rows, columns = np.mgrid[:150, :200]
+
+    def photograph():
+        stripes = 0.5 + 0.3 * np.sin((columns + 2 * rows) / 3 + generator.uniform(0, 6))
+        return (stripes + generator.normal(0, 0.03, rows.shape)).clip(0, 1).astype(np.float32)
+
+    normal = [photograph() for _ in range(24)]
+    inspector = Inspector.fit(normal, seed=1, **(QUICK | {"epochs": 4}))
+    assert inspector.view == "tiles"
+    assert len(inspector.calibration) == 12
+    bad = photograph()
+    bad[60:70, 100:112] = 0
+    (good, found) = inspector.inspections([photograph(), bad])
+    assert found.score > inspector.threshold(0.1) > good.score
+    assert found.difference.shape == found.repaired.shape == bad.shape
+    row, column = np.unravel_index(found.difference.argmin(), bad.shape)
+    assert 58 <= row < 72 and 98 <= column < 114
+    assert list(inspector.scores([bad])) == [found.score]
