@@ -98,9 +98,14 @@ class Detector:
         batch_size = min(128, len(images))
         recipes = [Recipe("vae", latent_dim, epochs=epochs, batch_size=batch_size, seed=(seed + i * 1_000_003) % 2**31)
                    for i in range(members)]
-        trained = [train(recipe, images, progress, threads=threads).model for recipe in recipes]
-        found = [Member.remember(model, images, recipe.seed) for recipe, model in zip(recipes, trained, strict=True)]
-        detector = cls(found, recipes[0], torch.ones(1, 1, 28, 28))
+        models = [train(recipe, images, progress, threads=threads).model for recipe in recipes]
+        return cls.of(models, recipes[0], images)
+
+    @classmethod
+    def of(cls, models: list, recipe: Recipe, images: Tensor) -> "Detector":
+        """From autoencoders that were trained on normal `images`; `recipe` is the first one's."""
+        members = [Member.remember(model, images, recipe.seed) for model in models]
+        detector = cls(members, recipe, torch.ones(1, 1, 28, 28))
         differences = torch.cat([detector._compare(part)[1] for part in images.split(_AT_ONCE)])
         deviation = differences.square().mean(0, keepdim=True)
         detector.deviation = (deviation + deviation.mean()).sqrt().clamp(min=1e-6)
