@@ -1,9 +1,9 @@
-"""The detector of 28 × 28 images: how far an image's feature maps lie from those of the nearest normal ones.
+"""The detector of 28 × 28 images: how far an image lies from the nearest normal ones, as the paper's autoencoder sees them.
 
-A few of the paper's variational autoencoders are trained on normal images alone, from different seeds. Each one's encoder
-turns an image into the maps of layer 3; they are compared with the maps of the normal images, in these maps' own spread (a
-regularised Mahalanobis distance). The score is the distance to the nearest. What the decoders make of the image says where
-it differs.
+A few variational autoencoders are trained on normal images alone, from different seeds. The paper compares input and output;
+here that comparison is one half of what counts: the difference with its sign, averaged over 3 × 3 pixels. The other half are
+the encoder's maps of layer 3. Both together, scaled and projected, are compared with those of normal images, and the score is
+the distance to the nearest. The difference also says where an image is unusual.
 """
 
 from typing import NamedTuple
@@ -12,42 +12,41 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from convae.anomaly.gaussian import Gaussian
+from convae.anomaly.space import Space
 from convae.data import check_images
 from convae.recipes import Recipe
 from convae.training import train
 
-FLOOR = 1.0        # this and the next two were chosen on Fashion-MNIST's training images and other digits: see the README
+# Chosen on Fashion-MNIST's training images and on digits of other sources than MNIST: see the README of this folder
+FLOOR = 1.0        # of the whitening of maps
 AXES = 128
-NEIGHBOURS = 2
-MEMORY = 5_000     # normal images that are remembered, at most
-SEEN = 180_000     # images that training sees, each as often as it takes
-EPOCHS = (5, 400)  # but no fewer and no more epochs than these
+NEIGHBOURS = 5
 BLUR = 3           # pixels: differences are averaged over so many squared
+SEEN = 180_000     # images that training sees, each as often as it takes,
+EPOCHS = (5, 400)  # but no fewer and no more epochs than these
+MEMORY = 5_000     # normal images that are remembered, at most
 _AT_ONCE = 500
 
 
 class Member(NamedTuple):
-    """One autoencoder, and what it made of the normal images."""
+    """One autoencoder, and what it makes of normal images."""
 
     model: torch.nn.Module
-    spread: Gaussian  #: of the normal images' maps
-    memory: Tensor    #: their whitened maps, ``(M, K)``
+    space: Space    #: of differences and maps
+    memory: Tensor  #: normal images in it, ``(M, K)``
 
     @classmethod
     def remember(cls, model, images: Tensor, seed: int) -> "Member":
-        """A model with the maps that it makes of normal `images`; `seed` draws which are remembered, if they are many."""
-        maps = torch.cat([layer3(model, part) for part in images.split(_AT_ONCE)])
-        spread = Gaussian.fit(maps, FLOOR, AXES)
+        """A model with what it makes of normal `images`; `seed` draws which are remembered, if they are many."""
+        seen = [torch.cat(each) for each in zip(*(look(model, part) for part in images.split(_AT_ONCE)), strict=True)]
+        differences, maps = (each.flatten(1) for each in seen)
+        space = Space.fit(differences, (maps, Space.whitened(maps, FLOOR)), axes=AXES)
         chosen = torch.randperm(len(maps), generator=torch.Generator().manual_seed(seed))[:MEMORY]
-        return cls(model, spread, spread.whiten(maps[chosen]))
+        return cls(model, space, space.project(torch.cat([differences, maps], 1)[chosen]))
 
-    @torch.no_grad()
-    def distances(self, images: Tensor) -> Tensor:
-        """Mean distance to the nearest normal images, ``(N,)``."""
-        maps = self.spread.whiten(layer3(self.model, images))  # in double precision: the squares of small distances cancel
-        nearest = torch.cdist(maps.double(), self.memory.double()).topk(min(NEIGHBOURS, len(self.memory)), largest=False)
-        return nearest.values.mean(1)
+    def distances(self, differences: Tensor, maps: Tensor) -> Tensor:
+        """Mean distance to the nearest normal images, ``(N,)``, of what :func:`look` has seen."""
+        return nearest(self.memory, self.space.project(torch.cat([differences.flatten(1), maps.flatten(1)], 1)))
 
 
 class Detector:
@@ -113,7 +112,7 @@ class Detector:
 
     def scores(self, images: Tensor) -> Tensor:
         """How unusual each of `images` ``(N, 1, 28, 28)`` is, ``(N,)``: higher is more anomalous."""
-        return torch.cat([sum(member.distances(part) for member in self.members) / len(self.members)
+        return torch.cat([sum(member.distances(*look(member.model, part)) for member in self.members) / len(self.members)
                           for part in images.split(_AT_ONCE)])
 
     def explain(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,7 +128,7 @@ class Detector:
     @torch.no_grad()
     def _compare(self, images):
         repaired = sum(member.model(images).reconstruction for member in self.members) / len(self.members)
-        return repaired, avg_pool2d(images - repaired, BLUR, 1, BLUR // 2)
+        return repaired, averaged(images - repaired)
 
     def settings(self) -> dict:
         """What :meth:`from_tensors` needs beside the tensors, as JSON holds it."""
@@ -140,7 +139,7 @@ class Detector:
         found = {"deviation": self.deviation}
         for i, member in enumerate(self.members):
             found |= {f"{i}.model.{name}": tensor for name, tensor in member.model.state_dict().items()}
-            found |= {f"{i}.mean": member.spread.mean, f"{i}.axes": member.spread.axes, f"{i}.memory": member.memory}
+            found |= {f"{i}.mean": member.space.mean, f"{i}.axes": member.space.axes, f"{i}.memory": member.memory}
         return {name: tensor.contiguous() for name, tensor in found.items()}
 
     @classmethod
@@ -152,11 +151,28 @@ class Detector:
                 model = recipe.build().eval()
             start = f"{i}.model."
             model.load_state_dict({name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)})
-            members.append(Member(model, Gaussian(tensors[f"{i}.mean"], tensors[f"{i}.axes"]), tensors[f"{i}.memory"]))
+            members.append(Member(model, Space(tensors[f"{i}.mean"], tensors[f"{i}.axes"]), tensors[f"{i}.memory"]))
         return cls(members, recipe, tensors["deviation"])
 
 
+def constants() -> list:
+    """All that decides on a detector beside its arguments."""
+    return [FLOOR, AXES, NEIGHBOURS, MEMORY, SEEN, EPOCHS, BLUR]
+
+
 @torch.no_grad()
-def layer3(model, images: Tensor) -> Tensor:
-    """The encoder's maps of layer 3 (Fig. 2) of `images` ``(N, 1, 28, 28)``, flattened: ``(N, 784)``."""
-    return model.encoder[:2](images).flatten(1)
+def look(model, images: Tensor) -> tuple[Tensor, Tensor]:
+    """What a model makes of `images` ``(N, 1, 28, 28)``: by how much input and output differ, averaged, ``(N, 1, 28, 28)``; and the
+    encoder's maps of layer 3 (Fig. 2), ``(N, 16, 7, 7)``."""
+    return averaged(images - model(images).reconstruction), model.encoder[:2](images)
+
+
+def averaged(differences: Tensor) -> Tensor:
+    """``(N, 1, 28, 28)``, each pixel the mean of the 3 × 3 around it."""
+    return avg_pool2d(differences, BLUR, 1, BLUR // 2)
+
+
+def nearest(memory: Tensor, points: Tensor) -> Tensor:
+    """Mean distance of `points` ``(N, K)`` to the nearest in `memory` ``(M, K)``, ``(N,)``."""
+    distances = torch.cdist(points.double(), memory.double())  # in double precision: the squares of small distances cancel
+    return distances.topk(min(NEIGHBOURS, len(memory)), largest=False).values.mean(1)

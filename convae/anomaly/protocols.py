@@ -5,6 +5,7 @@ difference, by what the literature offers within the paper's model, and by the d
 are measured on the same images.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -21,9 +22,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from convae.anomaly import datasets, detector
-from convae.anomaly.detector import Detector, Member
-from convae.anomaly.gaussian import Gaussian
-from convae.evaluation.forward import reconstruct, squared_error
+from convae.anomaly.detector import Detector, Member, constants
+from convae.anomaly.space import Space
+from convae.evaluation.forward import decode, reconstruct, squared_error
 from convae.losses import kl_to_standard_normal
 from convae.training import reproducible
 
@@ -47,7 +48,8 @@ class Task:
         The one normal class, or the one anomalous class.
     seed : int or None
         The detector's.
-    latent_dim : int
+    latent_dim, members : int
+        The detector's, too.
     """
 
     data: str
@@ -55,12 +57,12 @@ class Task:
     cls: int
     seed: int | None
     latent_dim: int = 16
+    members: int = 3
 
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever the task, the detector's constants or the measuring does."""
-        constants = [detector.FLOOR, detector.AXES, detector.NEIGHBOURS, detector.MEMORY, detector.SEEN, detector.EPOCHS]
-        content = [self.data, self.protocol, self.cls, self.seed, self.latent_dim, constants, VERSION]
+        content = [*dataclasses.astuple(self), constants(), VERSION]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @property
@@ -78,14 +80,14 @@ def run(task: Task) -> dict:
     if task.seed is None:
         scores = baselines(images, data.test)
     else:
-        found = Detector.fit(images, latent_dim=task.latent_dim, seed=1000 * task.seed, progress=False)
+        found = Detector.fit(images, task.latent_dim, task.members, seed=1000 * task.seed, progress=False)
         scores = network_scores(found, images, data.test)
     return {"key": task.key, "data": task.data, "protocol": task.protocol, "class": task.cls, "seed": task.seed,
-            "latent_dim": task.latent_dim, "auroc": {name: round(float(roc_auc_score(anomalous, s)), 6) for name, s in scores.items()}}
+            "latent_dim": task.latent_dim, "members": task.members, "auroc": {name: round(float(roc_auc_score(anomalous, s)), 6) for name, s in scores.items()}}
 
 
 def network_scores(found: Detector, images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
-    """Scores of `test` by name, each ``(N,)``, higher more anomalous; but for the last two they are the first member's.
+    """Scores of `test` by name, each ``(N,)``, higher more anomalous; but for the last, they are the first member's.
 
     Parameters
     ----------
@@ -98,21 +100,24 @@ def network_scores(found: Detector, images: Tensor, test: Tensor) -> dict[str, n
         mu, sigma = map(torch.cat, zip(*(model.posterior(part) for part in test.split(1000)), strict=True))
         normal_mu = torch.cat([model.posterior(part)[0] for part in images.split(1000)])
         error = squared_error(reconstruct(model, test), test)
-        samples = [squared_error(torch.cat([model.decode(z) for z in torch.distributions.Normal(mu, sigma).sample().split(1000)]), test)
-                   for _ in range(SAMPLES)]
+        samples = [squared_error(decode(model, torch.distributions.Normal(mu, sigma).sample()), test) for _ in range(SAMPLES)]
         untrained = recipe.build()
         for part in images[torch.randperm(len(images))].split(500):  # the normalisations' averages, as training leaves them
             if len(part) > 1:
                 untrained.train()(part)
-    residual = [avg_pool2d(x - reconstruct(model, x), 3, 1, 1).flatten(1) for x in (images, test)]
+    few = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(recipe.seed))[:detector.MEMORY]]
+    known, seen = ([each.flatten(1) for each in _look(model, x)] for x in (few, test))
     return {
         "squared_error": error.numpy(),
         "reconstruction_probability": torch.stack(samples).mean(0).numpy(),
         "negative_elbo": (error + kl_to_standard_normal(mu, sigma)).numpy(),
-        "latent_distance": _distance(Gaussian.fit(normal_mu, 0.01, 64), mu),
-        "residual_gaussian": _distance(Gaussian.fit(residual[0], 1.0, 784), residual[1]),
-        "untrained_maps": _scores(Member.remember(untrained.eval(), images, recipe.seed), test),
-        "maps": _scores(member, test),
+        "latent_distance": _distance(Space.whitened(normal_mu, 0.01), mu),
+        "difference_gaussian": _distance(Space.whitened(known[0], detector.FLOOR), seen[0]),
+        "difference_neighbours": _nearest(Space.fit(known[0], axes=detector.AXES), known[0], seen[0]),
+        "maps_neighbours": _nearest(Space.fit((known[1], Space.whitened(known[1], detector.FLOOR)), axes=detector.AXES),
+                                    known[1], seen[1]),
+        "untrained": _scores(Member.remember(untrained.eval(), images, recipe.seed), test),
+        "member": _scores(member, test),
         "detector": found.scores(test).numpy(),
     }
 
@@ -127,17 +132,26 @@ def baselines(images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
         pca = PCA(0.9, svd_solver="full").fit(x)
         found[f"pca_{name}"] = ((t - pca.inverse_transform(pca.transform(t)))**2).sum(1)
         found[f"neighbours_{name}"] = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(x).kneighbors(t)[0].mean(1)
-        found[f"gaussian_{name}"] = _distance(Gaussian.fit(torch.from_numpy(x), 0.3, 784), torch.from_numpy(t))
+        found[f"gaussian_{name}"] = _distance(Space.whitened(torch.from_numpy(x), 0.3), torch.from_numpy(t))
     found["svm_pixels"] = -OneClassSVM(nu=0.1, gamma="scale").fit(images.flatten(1).numpy()).score_samples(test.flatten(1).numpy())
     return found
 
 
+def _look(model, images):
+    return [torch.cat(each) for each in zip(*(detector.look(model, part) for part in images.split(500)), strict=True)]
+
+
 def _scores(member: Member, test: Tensor) -> np.ndarray:
-    return torch.cat([member.distances(part) for part in test.split(500)]).numpy()
+    return torch.cat([member.distances(*detector.look(member.model, part)) for part in test.split(500)]).numpy()
 
 
-def _distance(spread: Gaussian, features: Tensor) -> np.ndarray:
-    return spread.whiten(features).square().sum(1).numpy()
+def _nearest(space: Space, known: Tensor, seen: Tensor) -> np.ndarray:
+    memory = space.project(known)
+    return torch.cat([detector.nearest(memory, space.project(part)) for part in seen.split(500)]).numpy()
+
+
+def _distance(space: Space, features: Tensor) -> np.ndarray:
+    return space.project(features).square().sum(1).numpy()
 
 
 _load: Callable = cache(datasets.load)

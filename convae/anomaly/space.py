@@ -1,0 +1,67 @@
+"""Linear spaces in which the distances between normal images tell how alike they are."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Space(NamedTuple):
+    """Features of images, shifted and projected: ``(features − mean) @ axes``."""
+
+    mean: Tensor  #: ``(F,)``
+    axes: Tensor  #: ``(F, K)``
+
+    @classmethod
+    def fit(cls, *blocks: "Tensor | tuple[Tensor, Space]", axes: int) -> "Space":
+        """The leading principal axes of several kinds of features of the same normal images, each kind with the same weight.
+
+        Parameters
+        ----------
+        blocks : Tensor, or tuple of Tensor and Space
+            Features ``(N, Fᵢ)`` of normal images, and the space in which they count, if not as they are. Each kind is scaled so
+            that normal images lie at a mean squared distance of 1 from their mean.
+        axes : int
+            How many are kept, at most; what lies across them is left out.
+        """
+        scaled, means, maps = [], [], []
+        for block in blocks:
+            features, within = block if isinstance(block, tuple) else (block, cls(block.mean(0), torch.eye(block.shape[1])))
+            inside = within.project(features)
+            scale = inside.square().sum(1).mean().sqrt().clamp(min=1e-6)
+            scaled.append(inside / scale)
+            means.append(within.mean)
+            maps.append(within.axes / scale)
+        _, vectors = _principal(torch.cat(scaled, 1))
+        return cls(torch.cat(means), torch.block_diag(*maps) @ vectors[:, -axes:])
+
+    @classmethod
+    def whitened(cls, features: Tensor, floor: float) -> "Space":
+        """Where Euclidean distances are regularised Mahalanobis distances: the more normal features ``(N, F)`` vary along a
+        principal axis, the less counts a distance along it.
+
+        Parameters
+        ----------
+        floor : float
+            Added to the variance along every axis, as a multiple of the features' mean variance: the smaller, the more counts
+            a deviation in directions in which normal images hardly vary.
+        """
+        mean = features.mean(0)
+        centred = features - mean
+        added = (floor * centred.square().mean()).clamp(min=torch.finfo(features.dtype).tiny)
+        variances, vectors = torch.linalg.eigh(centred.T @ centred / len(features))
+        return cls(mean, vectors / (variances.clamp(min=0) + added).sqrt())
+
+    def project(self, features: Tensor) -> Tensor:
+        """Features ``(N, F)`` in this space, ``(N, K)``."""
+        return (features - self.mean) @ self.axes
+
+
+def _principal(centred):
+    """Variances in ascending order and orthonormal principal axes of centred data ``(N, F)``; all, or the N that there are."""
+    n, width = centred.shape
+    if n >= width:
+        return torch.linalg.eigh(centred.T @ centred / n)
+    variances, left = torch.linalg.eigh(centred @ centred.T / n)  # the small one of the two has the same variances
+    kept = variances > 1e-6 * variances[-1]
+    return variances[kept], (centred.T @ left[:, kept]) / (n * variances[kept]).sqrt()

@@ -1,0 +1,139 @@
+"""What the numbers of ``figures/anomaly.json`` rest on: the tasks, their committed records, and the tables made of these."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from convae.anomaly import local, protocols, rates
+from convae.anomaly.published import PUBLISHED
+from convae.claims.sweep import sweep
+from convae.dense import hidden_like_conv
+from convae.evaluation.statistics import mean_over_seeds
+from convae.files import write_all_atomically
+from convae.notebook import ROOT, to_json
+from convae.recipes import Recipe
+
+RECORDS = Path(__file__).parent / "records"
+RESULTS = ROOT / "figures" / "anomaly.json"
+SEEDS = (1, 2, 3, 4, 5)
+FEWER_SEEDS = (1, 2, 3)
+DIMENSIONS = (2, 4, 8, 16, 32, 64, 128)
+FAMILIES = {  # of the autoencoders that repair local defects
+    "vae": ("vae", "conv", "squared_error"), "vae_cross_entropy": ("vae", "conv", "cross_entropy"),
+    "ae": ("ae", "conv", "squared_error"), "dense_vae": ("vae", "dense", "squared_error"),
+}
+
+
+def one_class() -> list[protocols.Task]:
+    """One class is normal: MNIST's digits, Fashion-MNIST's clothes, scikit-learn's digits; each seed, and the baselines."""
+    return [protocols.Task(data, "one", cls, seed) for data in ("mnist", "digits", "fashion") for cls in range(10)
+            for seed in (*(FEWER_SEEDS if data == "fashion" else SEEDS), None)]
+
+
+def rest() -> list[protocols.Task]:
+    """One digit is anomalous; with 2 and 32 latent variables as well, as others have measured."""
+    return [protocols.Task("mnist", "rest", cls, seed) for cls in range(10) for seed in (*FEWER_SEEDS, None)] + \
+        [protocols.Task("mnist", "rest", cls, 1, latent_dim=d, members=1) for d in (2, 32) for cls in range(10)]
+
+
+def defects() -> list[local.Task]:
+    """Autoencoders of all digits in every dimension, of each family."""
+    return [local.Task(Recipe(model, d, architecture, difference=difference, seed=seed,
+                              **({"hidden": hidden_like_conv(model, d)} if architecture == "dense" else {})))
+            for model, architecture, difference in FAMILIES.values() for d in DIMENSIONS for seed in FEWER_SEEDS]
+
+
+def false_alarms() -> list[rates.Task]:
+    """Thresholds chosen on normal digits, tried on others."""
+    return [rates.Task(digit, seed) for digit in range(10) for seed in FEWER_SEEDS]
+
+
+STUDIES = {"one-class": (one_class, protocols.run), "one-class-rest": (rest, protocols.run), "false-alarms": (false_alarms, rates.run),
+           "defects": (defects, local.run)}
+
+
+def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler: str | None = None,
+                      workers: int | None = None) -> list[str]:
+    """Do studies, and put their records and what follows from all records in their places; returns what was written.
+
+    Parameters
+    ----------
+    studies : list of str
+        Of :data:`STUDIES`.
+    folder, scheduler, workers
+        As for :func:`convae.claims.sweep.sweep`.
+    """
+    contents = {}
+    for study in studies:
+        tasks, run = STUDIES[study]
+        found = sweep(tasks(), folder, scheduler, workers, run)
+        contents[RECORDS / f"{study}.jsonl"] = "".join(json.dumps(found[key]) + "\n" for key in sorted(found))
+        if study == "defects":
+            contents[RECORDS / "repairs.json"] = json.dumps(local.repairs_without_a_network(DIMENSIONS)) + "\n"
+    write_all_atomically(contents)
+    results = {RESULTS: to_json(tables())}
+    write_all_atomically(results)
+    return [*map(str, contents), *map(str, results)]
+
+
+def tables() -> dict:
+    """The content of ``figures/anomaly.json``, from the committed records."""
+    return {"published": PUBLISHED, "one_class": {data: _protocol(_load("one-class"), data) for data in ("mnist", "digits", "fashion")},
+            "rest": _protocol(_load("one-class-rest"), "mnist", 16, 3),
+            "rest_by_dimension": {str(d): _protocol(_load("one-class-rest"), "mnist", d, 1) for d in (2, 32)},
+            "false_alarms": _rates(_load("false-alarms")), "defects": _defects(_load("defects"), _read("repairs.json"))}
+
+
+def _load(study):
+    return [json.loads(line) for line in _read(f"{study}.jsonl").splitlines()]
+
+
+def _read(name):
+    return (RECORDS / name).read_text(encoding="utf-8")
+
+
+def _protocol(records, data, latent_dim=16, members=3):
+    """By score: each seed's AUROC for each class, each class's mean, and the mean over classes with its interval over seeds."""
+    chosen = [r for r in records if r["data"] == data and (r["seed"] is None or (r["latent_dim"], r["members"]) == (latent_dim, members))]
+    found = {}
+    for score in dict.fromkeys(name for r in chosen for name in r["auroc"]):
+        seeds = sorted({r["seed"] for r in chosen if score in r["auroc"]}, key=str)
+        by_seed = np.array([[next(r["auroc"][score] for r in chosen if r["class"] == cls and r["seed"] == seed and score in r["auroc"])
+                             for cls in range(10)] for seed in seeds])
+        mean = mean_over_seeds(by_seed.mean(1))
+        found[score] = {"mean": mean.value, "low": mean.low, "high": mean.high, "by_class": by_seed.mean(0),
+                        "by_seed": dict(zip(map(str, seeds), by_seed, strict=True))}
+    return found
+
+
+def _rates(records):
+    found = {}
+    for rate in map(str, rates.RATES):
+        each = {name: [[r["rates"][rate][name] for r in records if r["seed"] == seed] for seed in FEWER_SEEDS]
+                for name in ("unseen", "test_normal", "test_anomalous", "precision")}
+        low, high = next(r["rates"][rate]["expected"] for r in records)
+        inside = np.mean([low <= r["rates"][rate]["unseen"] <= high for r in records])
+        found[rate] = {name: mean_over_seeds(np.mean(values, 1))._asdict() | {"by_digit": np.mean(values, 0)}
+                       for name, values in each.items()} | {"expected": [low, high], "inside_expected": inside}
+    return found
+
+
+def _defects(records, repairs):
+    """By family and dimension: the mean over seeds of each measure, by kind of defect and level."""
+    found = {}
+    for family, (model, architecture, difference) in FAMILIES.items():
+        for d in DIMENSIONS:
+            chosen = [r for r in records if (r["recipe"]["model"], r["recipe"]["architecture"], r["recipe"]["difference"],
+                                             r["recipe"]["latent_dim"]) == (model, architecture, difference, d)]
+            found.setdefault(family, {})[str(d)] = {
+                "clean_error": mean_over_seeds([r["clean_error"] for r in chosen])._asdict(),
+                "defects": {defect: _mean([r["defects"][defect] for r in chosen]) for defect in chosen[0]["defects"]}}
+    return {"families": found, "without_a_network": json.loads(repairs)}
+
+
+def _mean(values):
+    """The mean of numbers, or of dicts of them, place by place."""
+    if isinstance(values[0], dict):
+        return {key: _mean([v[key] for v in values]) for key in values[0]}
+    return float(np.mean(values))
