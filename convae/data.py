@@ -69,8 +69,8 @@ def load_mnist(train: bool) -> tuple[Tensor, Tensor]:
         raise TypeError(f"train must be True or False, got {train!r}")
     half = "train" if train else "t10k"
     files = fetch_mnist()
-    images = torch.from_numpy(_read_idx(files[f"{half}-images-idx3-ubyte"]))
-    labels = torch.from_numpy(_read_idx(files[f"{half}-labels-idx1-ubyte"]))
+    images = torch.from_numpy(read_idx(files[f"{half}-images-idx3-ubyte"]))
+    labels = torch.from_numpy(read_idx(files[f"{half}-labels-idx1-ubyte"]))
     return images[:, None].float().div_(255), labels.long()
 
 
@@ -209,7 +209,8 @@ def _to_idx(array: np.ndarray) -> bytes:
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
-def _read_idx(content: bytes) -> np.ndarray:
+def read_idx(content: bytes) -> np.ndarray:
+    """The array in a file of MNIST's format, :func:`_to_idx`'s."""
     axes = content[3]
     shape = struct.unpack_from(f">{axes}I", content, 4)
     return np.frombuffer(bytearray(content), np.uint8, offset=4 + 4 * axes).reshape(shape)

@@ -123,7 +123,7 @@ def test_the_idx_format_comes_back_as_it_was_written(shape):
     array = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
     written = data._to_idx(array)
     assert written == idx(array)
-    assert np.array_equal(data._read_idx(written), array)
+    assert np.array_equal(data.read_idx(written), array)
 
 
 # The local folder

@@ -12,7 +12,7 @@ from convae.anomaly.estimator import AnomalyDetector
 from convae.data import load_mnist
 
 QUICK = AnomalyDetector(members=1, epochs=2, latent_dim=2, false_alarms=0.1, random_state=0)
-FAIL = {"check_methods_subset_invariance": "wants seven digits; float32 sums differ in the sixth with how many are scored at once"}
+FAIL = {"check_methods_subset_invariance": "wants seven digits; float32 sums differ in the sixth with the size of the batch"}
 
 
 @parametrize_with_checks([QUICK], expected_failed_checks=lambda _: FAIL)

@@ -79,7 +79,8 @@ def test_the_same_images_as_one_array_score_the_same(place, tmp_path):
     np.savez(tmp_path / "arrays" / "all.npz", ones=np.stack([np.asarray(Image.open(file)) for file in files]))
     model = place / "models" / "ones.safetensors"
     single = {row["file"]: row["score"] for row in folders.detect(place / "new", model, tmp_path / "a", progress=False).scores}
-    packed = {row["file"]: row["score"] for row in folders.detect(tmp_path / "arrays", model, tmp_path / "b", progress=False).scores}
+    packed = folders.detect(tmp_path / "arrays", model, tmp_path / "b", progress=False)
+    packed = {row["file"]: row["score"] for row in packed.scores}
     assert list(packed.values()) == sorted(packed.values(), reverse=True)
     assert [packed[f"all.npz[ones][{i}]"] for i in range(30)] == pytest.approx([single[file.name] for file in files], rel=1e-4)
 

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from convae.data import DataError, cache_dir, load_mnist
+from convae.data import DataError, cache_dir, load_mnist, read_idx
 
-# Fashion-MNIST (Xiao, Rasul & Vollgraf 2017), as its authors and, in its package dataset-fashion-mnist, Debian give it
+# Of Fashion-MNIST's four files (Xiao, Rasul & Vollgraf 2017), unpacked: Debian's package has them packed anew
 FASHION_MD5 = {
-    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
-    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
-    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
 }
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
@@ -44,19 +44,17 @@ def _mnist():
 
 def _fashion():
     problems = []
-    for folder, get in ((cache_dir() / "fashion-mnist", _download), (DEBIAN, None)):
+    for folder in (cache_dir() / "fashion-mnist", DEBIAN):
         try:
-            if get and not all((folder / name).exists() for name in FASHION_MD5):
-                get(folder)
-            images_labels = [torch.from_numpy(_read(folder / name)) for name in FASHION_MD5]
+            if folder != DEBIAN and not all((folder / f"{name}.gz").exists() for name in FASHION_MD5):
+                _download(folder)
+            images, labels, test, test_labels = (torch.from_numpy(_read(folder / f"{name}.gz")) for name in FASHION_MD5)
+            return DataSet(images[:, None].float() / 255, labels.long(), test[:, None].float() / 255, test_labels.long())
         except (OSError, RuntimeError) as error:
             problems.append(f"{folder}: {error}")
-            continue
-        images, labels = images_labels[::2], images_labels[1::2]
-        return DataSet(*(each for half in zip([x[:, None].float() / 255 for x in images], [y.long() for y in labels], strict=True)
-                         for each in half))
-    raise DataError("Fashion-MNIST could not be had: " + "; ".join(problems) + ". Connect to the network, put the four files "
-                    f"{', '.join(FASHION_MD5)} into the first folder, or install Debian's package dataset-fashion-mnist.")
+    raise DataError("Fashion-MNIST could not be had: " + "; ".join(problems) + ". Connect to the network, put its four files "
+                    f"({', '.join(f'{name}.gz' for name in FASHION_MD5)}) into the first of these folders, or install "
+                    "Debian's package dataset-fashion-mnist.")
 
 
 def _download(folder: Path):
@@ -64,19 +62,16 @@ def _download(folder: Path):
     from torchvision.datasets.utils import download_url
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, md5 in FASHION_MD5.items():
+    for name, md5 in FashionMNIST.resources:
         download_url(FashionMNIST.mirrors[0] + name, folder, md5=md5)
 
 
 def _read(path: Path) -> np.ndarray:
-    content = path.read_bytes()
+    content = gzip.decompress(path.read_bytes())
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != FASHION_MD5[path.name]:
-        raise OSError(f"{path.name} is corrupted (MD5 {found})")
-    content = gzip.decompress(content)
-    axes = content[3]
-    return np.frombuffer(bytearray(content), np.uint8, offset=4 + 4 * axes).reshape(
-        np.frombuffer(content, ">u4", axes, 4).astype(int))
+    if found != FASHION_MD5[path.stem]:
+        raise OSError(f"{path.name} is corrupted (MD5 {found} unpacked)")
+    return read_idx(content)
 
 
 def _digits():

@@ -79,7 +79,8 @@ def _protrusion(clean, level, generator):
     ink = clean > 0.5
     inner = ndimage.binary_erosion(ink, np.ones((1, 3, 3)))
     row, column = _choose(ink & ~inner, generator)
-    slope = [ndimage.sobel(ndimage.gaussian_filter(clean, (0, 2, 2)), axis)[np.arange(len(clean)), row, column] for axis in (1, 2)]
+    smooth = ndimage.gaussian_filter(clean, (0, 2, 2))
+    slope = [ndimage.sobel(smooth, axis)[np.arange(len(clean)), row, column] for axis in (1, 2)]
     outwards = np.arctan2(-slope[0], -slope[1]) + generator.uniform(-0.5, 0.5, len(clean))
     return np.maximum(clean, _line(row, column, outwards, width=2, length=1 + level))
 

@@ -162,8 +162,15 @@ def constants() -> list:
 
 @torch.no_grad()
 def look(model, images: Tensor) -> tuple[Tensor, Tensor]:
-    """What a model makes of `images` ``(N, 1, 28, 28)``: by how much input and output differ, averaged, ``(N, 1, 28, 28)``; and the
-    encoder's maps of layer 3 (Fig. 2), ``(N, 16, 7, 7)``."""
+    """What a model makes of `images` ``(N, 1, 28, 28)``.
+
+    Returns
+    -------
+    differences : Tensor
+        Input minus output, averaged, ``(N, 1, 28, 28)``.
+    maps : Tensor
+        The encoder's maps of layer 3 (Fig. 2), ``(N, 16, 7, 7)``.
+    """
     return averaged(images - model(images).reconstruction), model.encoder[:2](images)
 
 

@@ -76,13 +76,15 @@ def advice(inspector: Inspector, false_alarms: float) -> str:
     """Whether the images held out are enough for a false-alarm rate, in a sentence."""
     n = len(inspector.calibration)
     if n >= needed(false_alarms):
-        return f"{n} normal images were held out: enough for a false-alarm rate of {false_alarms:.3g} (it needs {needed(false_alarms)})."
-    return (f"{n} normal images were held out, and a false-alarm rate of {false_alarms:.3g} needs {needed(false_alarms)}: fit to at least "
-            f"{enough(false_alarms)} images for it. Until then, what scores above all {n} is called anomalous: of normal images about "
-            f"{1 / (n + 1):.2g}.")
+        return (f"{n} normal images were held out: enough for a false-alarm rate of {false_alarms:.3g} "
+                f"(it needs {needed(false_alarms)}).")
+    return (f"{n} normal images were held out, and a false-alarm rate of {false_alarms:.3g} needs {needed(false_alarms)}: fit to "
+            f"at least {enough(false_alarms)} images for it. Until then, what scores above all {n} is called anomalous: of "
+            f"normal images about {1 / (n + 1):.2g}.")
 
 
-def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, show: int = 60, progress: bool = True) -> Detection:
+def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, show: int = 60,
+           progress: bool = True) -> Detection:
     """Score every image of a folder and write ``scores.csv``, ``scores.json`` and ``report.html``.
 
     Interrupted, it goes on where it was when called again; an image whose file or model has changed is scored anew.
@@ -117,7 +119,8 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
     summary = {
         "folder": str(folder), "model": str(model), "model_sha256": inspector.sha256, "view": inspector.view,
         "normal_images_held_out": len(inspector.calibration), "false_alarms": false_alarms, "threshold": limit,
-        "images": len(rows), "anomalous": sum(row["anomalous"] for row in rows), "unreadable": dict(sorted(images.unreadable.items())),
+        "images": len(rows), "anomalous": sum(row["anomalous"] for row in rows),
+        "unreadable": dict(sorted(images.unreadable.items())),
     }
     shown = zip(rows, inspector.inspections(_reread(images, *place) for place in places[:show]), strict=False)
     trust = advice(inspector, false_alarms)

@@ -128,8 +128,8 @@ def _arrays(array, part):
         for i, each in enumerate(array):
             yield f"{part}[{i}]", _scaled(each)
     else:
-        raise ImageError(f"has an array{part and ' ' + part} of shape {array.shape}; an image is (H, W) or (H, W, 3), several (N, H, W) or "
-                         "(N, H, W, 3)")
+        raise ImageError(f"has an array{part and ' ' + part} of shape {array.shape}; an image is (H, W) or (H, W, 3), several "
+                         "are (N, H, W) or (N, H, W, 3)")
 
 
 def _scaled(values):
@@ -140,7 +140,8 @@ def _scaled(values):
         largest = 1 if values.dtype == bool else np.iinfo(values.dtype).max
         values = values.astype(np.float32) / largest
     elif not np.issubdtype(values.dtype, np.floating):
-        raise ImageError(f"has values of type {values.dtype}, whose range is not known: use unsigned integers, or numbers in [0, 1]")
+        raise ImageError(f"has values of type {values.dtype}, whose range is not known: use unsigned integers, or numbers in "
+                         "[0, 1]")
     values = values.astype(np.float32)
     if not np.isfinite(values).all():
         raise ImageError("has values that are not finite")

@@ -7,7 +7,6 @@ apart, its map should cover the damage, and its output should be nearer to the c
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -22,7 +21,6 @@ from convae.data import load_mnist
 from convae.evaluation.forward import reconstruct, squared_error
 from convae.recipes import Recipe
 from convae.training import train
-from convae.weights import load_or_train
 
 VERSION = 1            # of what is measured and how: another version makes other keys
 EACH_DIGIT = 50        # clean unseen images: the first so many of each digit
@@ -31,7 +29,7 @@ OVERLAP_UP_TO = 0.3    # share of false pixels up to which region overlap counts
 
 @dataclass(frozen=True)
 class Task:
-    """One autoencoder of all digits, trained and measured; or, by name, a repair without a network."""
+    """One autoencoder of all digits, trained and measured."""
 
     recipe: Recipe
 
@@ -99,8 +97,10 @@ def repairs_without_a_network(dimensions) -> dict:
 
 
 def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
-    """Per-region overlap (PRO): the share of each damaged region that is found, averaged over regions, against the share of sound
-    pixels that are falsely found; the area under that curve up to :data:`OVERLAP_UP_TO`, divided by it: in [0, 1].
+    """Per-region overlap (PRO), in [0, 1].
+
+    The share of each damaged region that is found, averaged over regions, against the share of sound pixels that are falsely
+    found; the area under that curve up to :data:`OVERLAP_UP_TO`, divided by it.
 
     Bergmann et al., "The MVTec Anomaly Detection Dataset" (2021), section 5.2.
 

@@ -83,7 +83,8 @@ def run(task: Task) -> dict:
         found = Detector.fit(images, task.latent_dim, task.members, seed=1000 * task.seed, progress=False)
         scores = network_scores(found, images, data.test)
     return {"key": task.key, "data": task.data, "protocol": task.protocol, "class": task.cls, "seed": task.seed,
-            "latent_dim": task.latent_dim, "members": task.members, "auroc": {name: round(float(roc_auc_score(anomalous, s)), 6) for name, s in scores.items()}}
+            "latent_dim": task.latent_dim, "members": task.members,
+            "auroc": {name: round(float(roc_auc_score(anomalous, s)), 6) for name, s in scores.items()}}
 
 
 def network_scores(found: Detector, images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
@@ -133,8 +134,8 @@ def baselines(images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
         found[f"pca_{name}"] = ((t - pca.inverse_transform(pca.transform(t)))**2).sum(1)
         found[f"neighbours_{name}"] = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(x).kneighbors(t)[0].mean(1)
         found[f"gaussian_{name}"] = _distance(Space.whitened(torch.from_numpy(x), 0.3), torch.from_numpy(t))
-    found["svm_pixels"] = -OneClassSVM(nu=0.1, gamma="scale").fit(images.flatten(1).numpy()).score_samples(test.flatten(1).numpy())
-    return found
+    svm = OneClassSVM(nu=0.1, gamma="scale").fit(images.flatten(1).numpy())
+    return found | {"svm_pixels": -svm.score_samples(test.flatten(1).numpy())}
 
 
 def _look(model, images):

@@ -50,6 +50,7 @@ def run(task: Task) -> dict:
         alarms = {name: p_values(calibration, scores) <= rate for name, scores in
                   {"unseen": unseen, "test_normal": others[same], "test_anomalous": others[~same]}.items()}
         record["rates"][str(rate)] = {name: round(float(np.mean(each)), 6) for name, each in alarms.items()} | {
-            "precision": round(float(alarms["test_anomalous"].sum() / max(1, alarms["test_anomalous"].sum() + alarms["test_normal"].sum())), 6),
             "expected": expected_rate(HELD_OUT, rate, HELD_OUT)}
+        true, false = (int(alarms[name].sum()) for name in ("test_anomalous", "test_normal"))
+        record["rates"][str(rate)]["precision"] = round(true / max(1, true + false), 6)
     return record

@@ -18,7 +18,8 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; } td, th { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top; }
 figure { display: inline-block; margin: 0 .8rem 0 0; vertical-align: top; } figcaption { font-size: .8rem; color: #555; }
-main { display: flex; flex-wrap: wrap; column-gap: 3rem; } article { border-top: 1px solid #ddd; padding: .8rem 0; } h3 { margin: 0 0 .4rem; font-size: 1rem; overflow-wrap: anywhere; }
+main { display: flex; flex-wrap: wrap; column-gap: 3rem; } article { border-top: 1px solid #ddd; padding: .8rem 0; }
+h3 { margin: 0 0 .4rem; font-size: 1rem; overflow-wrap: anywhere; }
 img { max-width: 100%; } .small { image-rendering: pixelated; } .alarm { color: #b3261e; } code { overflow-wrap: anywhere; }
 .bright { color: rgb(190, 80, 0); } .dark { color: rgb(31, 111, 208); }
 """
@@ -51,7 +52,7 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
         "each image was": how, "normal images held out": summary["normal_images_held_out"],
         "false-alarm rate asked for": f"{summary['false_alarms']:g}", "threshold": f"{summary['threshold']:.4g}",
     }
-    table = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>" for name, value in settings.items())
+    table = "".join(f"<tr><th>{name}</th><td>{html.escape(str(value))}</td></tr>" for name, value in settings.items())
     histogram = _svg(score_histogram(calibration, [row["score"] for row in rows], summary["threshold"]))
     return f"""<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -63,8 +64,8 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
 {f"<h2>Files that could not be read: {len(summary['unreadable'])}</h2><ul>{unreadable}</ul>" if unreadable else ""}
 <h2>The {len(pictures)} most unusual images</h2>
 <p>The repaired image is the input as the model, which has seen normal images alone, would have it. Where the input is
-<b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b> by more than nearly all pixels of normal images are,
-the middle picture says so; the deeper, the more. The p-value is the share of normal images that score as high.</p>
+<b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b> by more than nearly all pixels of normal
+images are, the middle picture says so; the deeper, the more. The p-value is the share of normal images that score as high.</p>
 <main>{"".join(pictures)}</main>
 </html>
 """
@@ -83,7 +84,8 @@ def overlay(found: Inspection) -> np.ndarray:
 
 def _article(row, found):
     pictures = {"image": 255 * found.image, "where it differs": overlay(found), "repaired": 255 * found.repaired}
-    figures = "".join(f"<figure>{_img(_png(pixels), name, max(found.image.shape) < SMALLEST)}<figcaption>{name}</figcaption></figure>"
+    small = max(found.image.shape) < SMALLEST
+    figures = "".join(f"<figure>{_img(_png(pixels), name, small)}<figcaption>{name}</figcaption></figure>"
                       for name, pixels in pictures.items())
     verdict = '<span class="alarm">anomalous</span>' if row["anomalous"] else "normal"
     return (f"<article><h3>{html.escape(row['file'])}: {verdict}, score {row['score']:.4g}, p = {row['p_value']:.2g}</h3>"
