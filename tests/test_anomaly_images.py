@@ -136,7 +136,8 @@ def test_several_arrays_in_one_file_are_told_apart(tmp_path):
 
 @pytest.mark.parametrize(("array", "problem"), [
     (np.zeros((0, 28, 28)), "shape"), (np.zeros(28), "shape"), (np.zeros((1, 2, 3, 4, 5)), "shape"),
-    (np.zeros((0, 5)), "no pixels"), (np.full((9, 9), np.nan), "not finite"), (np.full((9, 9), 1.5), "from 1.5 to 1.5"), (np.full((9, 9), 3, np.int64), "int64"),
+    (np.zeros((0, 5)), "no pixels"), (np.full((9, 9), np.nan), "not finite"),
+    (np.full((9, 9), 1.5), "from 1.5 to 1.5"), (np.full((9, 9), 3, np.int64), "int64"),
     (np.full((9, 9), "x"), "type"), (np.zeros((9, 8, 2, 2)), "type|shape|colour"),
 ])
 def test_arrays_that_are_no_images(tmp_path, array, problem):
