@@ -22,7 +22,7 @@ def main():
     except (DataError, ParameterError, RunError, ValueError, OSError) as error:
         sys.exit(f"convae: {error}")
     except KeyboardInterrupt:
-        print("\nconvae: interrupted; figures, notebooks and weights are as they were", file=sys.stderr)
+        print("\nconvae: interrupted; what was there before is as it was", file=sys.stderr)
         sys.exit(130)
 
 
@@ -45,8 +45,9 @@ def _parser():
     verify.add_argument("--only", metavar="02,05", help="these notebooks only")
     train = add("train", _train, "train shipped models again, from scratch")
     train.add_argument("names", nargs="+", metavar="NAME", help="such as conv_vae_64d")
-    sweep = add("sweep", _sweep, "train and measure all models that the claims' verdicts rest on; hours")
-    sweep.add_argument("studies", nargs="*", metavar="STUDY", help="seeds, universes; both if none is named")
+    sweep = add("sweep", _sweep, "train and measure all models that verdicts and tables rest on; hours")
+    sweep.add_argument("studies", nargs="*", metavar="STUDY", help="seeds, universes (of the claims); one-class, one-class-rest, false-alarms, defects (of "
+                       "anomaly detection); all if none is named")
     sweep.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, such as tcp://head:8786")
     sweep.add_argument("--workers", type=int, metavar="N", help="processes on this machine; one a core if not given")
     sweep.add_argument("--records", type=Path, metavar="DIR", help="where finished tasks are kept until all are")
@@ -103,9 +104,15 @@ def _train(arguments):
 
 
 def _sweep(arguments):
-    from convae.claims import publish
+    from convae.anomaly import study
+    from convae.claims import designs, publish
 
-    _report(publish.sweep_and_publish(arguments.studies, arguments.records, arguments.scheduler, arguments.workers))
+    owners = dict.fromkeys(designs.STUDIES, publish) | dict.fromkeys(study.STUDIES, study)
+    if unknown := [name for name in arguments.studies if name not in owners]:
+        raise ValueError(f"no study {', '.join(unknown)}; there are {', '.join(owners)}")
+    for owner in (publish, study):
+        if names := [name for name in arguments.studies or owners if owners[name] is owner]:
+            _report(owner.sweep_and_publish(names, arguments.records, arguments.scheduler, arguments.workers))
 
 
 def _claims(arguments):

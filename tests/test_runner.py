@@ -160,7 +160,7 @@ def test_an_interrupted_run_stops_its_kernels_and_leaves_all_as_it_was(checkout)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the whole group
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.rstrip().endswith("convae: interrupted; figures, notebooks and weights are as they were")
+    assert err.rstrip().endswith("convae: interrupted; what was there before is as it was")
     assert len(children) >= 3  # the workers and a kernel at least
     assert not psutil.wait_procs(children, timeout=20)[1]
     assert files(checkout) == before

@@ -92,6 +92,8 @@ class Detector:
             raise ValueError("images: at least two are needed")
         if isinstance(members, bool) or not isinstance(members, int) or not 1 <= members <= 100:
             raise ValueError(f"members must be a whole number from 1 to 100, got {members!r}")
+        if not 0 <= seed < 2**31:
+            raise ValueError(f"seed must be from 0 to {2**31 - 1:,}, got {seed}")
         if epochs is None:
             epochs = min(max(round(SEEN / len(images)), EPOCHS[0]), EPOCHS[1])
         batch_size = min(128, len(images))

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from convae.anomaly import report
 from convae.anomaly.conformal import check_rate, needed
 from convae.anomaly.images import ImageError, list_images, read_images
-from convae.anomaly.inspector import Inspector, enough
+from convae.anomaly.inspector import Inspection, Inspector, enough
 from convae.files import write_all_atomically
 
 PARTIAL = ".partial.jsonl"  # of an interrupted detection, in its output folder
@@ -53,6 +53,7 @@ class Detection(NamedTuple):
     unreadable: dict[str, str]  #: from file to what is wrong with it
     written: list[Path]
     advice: str                 #: whether the threshold can be trusted
+    shown: list[tuple[dict, Inspection]]  #: what the report shows, with the rows of `scores`
 
 
 def fit(folder: Path, model: Path, false_alarms: float = 0.01, progress: bool = True, **options) -> Inspector:
@@ -122,14 +123,14 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
         "images": len(rows), "anomalous": sum(row["anomalous"] for row in rows),
         "unreadable": dict(sorted(images.unreadable.items())),
     }
-    shown = zip(rows, inspector.inspections(_reread(images, *place) for place in places[:show]), strict=False)
+    shown = list(zip(rows, inspector.inspections(_reread(images, *place) for place in places[:show]), strict=False))
     trust = advice(inspector, false_alarms)
     page = report.page(summary, trust, rows, inspector.calibration, shown)
     contents = {out / "scores.csv": _to_csv(rows), out / "report.html": page,
                 out / "scores.json": json.dumps({**summary, "scores": rows}, indent=1, ensure_ascii=False) + "\n"}
     write_all_atomically(contents)
     (out / PARTIAL).unlink(missing_ok=True)
-    return Detection(rows, summary["unreadable"], list(contents), trust)
+    return Detection(rows, summary["unreadable"], list(contents), trust, shown)
 
 
 def _score_all(images: Folder, inspector: Inspector, out: Path, progress: bool) -> dict[tuple[str, str], float]:

@@ -49,7 +49,7 @@ class Space(NamedTuple):
         mean = features.mean(0)
         centred = features - mean
         added = (floor * centred.square().mean()).clamp(min=torch.finfo(features.dtype).tiny)
-        variances, vectors = torch.linalg.eigh(centred.T @ centred / len(features))
+        variances, vectors = _eigh(centred.T @ centred / len(features))
         return cls(mean, vectors / (variances.clamp(min=0) + added).sqrt())
 
     def project(self, features: Tensor) -> Tensor:
@@ -61,7 +61,11 @@ def _principal(centred):
     """Variances in ascending order and orthonormal principal axes of centred data ``(N, F)``; all, or the N that there are."""
     n, width = centred.shape
     if n >= width:
-        return torch.linalg.eigh(centred.T @ centred / n)
-    variances, left = torch.linalg.eigh(centred @ centred.T / n)  # the small one of the two has the same variances
+        return _eigh(centred.T @ centred / n)
+    variances, left = _eigh(centred @ centred.T / n)  # the small one of the two has the same variances
     kept = variances > 1e-6 * variances[-1]
     return variances[kept], (centred.T @ left[:, kept]) / (n * variances[kept]).sqrt()
+
+
+def _eigh(matrix):
+    return tuple(each.to(matrix.dtype) for each in torch.linalg.eigh(matrix.double()))  # single precision may not converge

@@ -20,21 +20,17 @@ def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler:
     Parameters
     ----------
     studies : list of str
-        Of :data:`convae.claims.designs.STUDIES`; all if empty.
+        Of :data:`convae.claims.designs.STUDIES`.
     folder, scheduler, workers
         As for :func:`convae.claims.sweep.sweep`.
 
     Raises
     ------
-    ValueError
-        If there is no such study.
     convae.claims.sweep.SweepError
         If tasks failed: nothing is replaced then.
     """
-    if unknown := [study for study in studies if study not in STUDIES]:
-        raise ValueError(f"no study {', '.join(unknown)}; there are {', '.join(STUDIES)}")
     contents = {RECORDS / "baseline.json": json.dumps(measure.baseline()) + "\n"}
-    for study in studies or STUDIES:
+    for study in studies:
         contents[RECORDS / f"{study}.jsonl"] = to_text(sweep(list(STUDIES[study]().values()), folder, scheduler, workers))
     write_all_atomically(contents)
     return [*map(str, contents), *publish()]

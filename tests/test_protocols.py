@@ -1,0 +1,63 @@
+"""The protocols score what they should on a small data set, and read data sets whole or say why not."""
+
+import gzip
+
+import numpy as np
+import pytest
+import torch
+
+from convae.anomaly import datasets, detector, protocols, rates, study
+from convae.data import DataError
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(detector, "SEEN", 3000)
+    monkeypatch.setattr(detector, "EPOCHS", (1, 10))
+
+
+def test_one_digit_is_normal(quick):
+    record = protocols.run(protocols.Task("digits", "one", 0, 1, latent_dim=4, members=2))
+    assert (record["data"], record["protocol"], record["class"], record["seed"]) == ("digits", "one", 0, 1)
+    assert set(record["auroc"]) > {"squared_error", "reconstruction_probability", "latent_distance", "member", "detector"}
+    assert record["auroc"]["detector"] > 0.97 > 0.6 > record["auroc"]["latent_distance"] - 0.4
+    assert all(0 <= area <= 1 for area in record["auroc"].values())
+
+
+def test_baselines_of_both_protocols():
+    one, rest = (protocols.run(protocols.Task("digits", protocol, 1, None))["auroc"] for protocol in protocols.PROTOCOLS)
+    assert one.keys() == rest.keys()
+    assert min(one.values()) > 0.85 and one != rest
+
+
+def test_keys_tell_all_tasks_apart(monkeypatch):
+    tasks = [task for make, _ in study.STUDIES.values() for task in make()]
+    keys = {task.key for task in tasks}
+    assert len(keys) == len(tasks)
+    monkeypatch.setattr(detector, "AXES", 7)
+    assert not keys & {task.key for task in tasks if isinstance(task, (protocols.Task, rates.Task))}
+
+
+def test_scikit_learns_digits_are_like_mnists():
+    data = datasets.load("digits")
+    assert len(data.train) + len(data.test) == 1797
+    assert np.bincount(data.test_labels).min() > 50
+    places = torch.arange(28.0)
+    mass = data.train.sum((1, 2, 3))
+    assert ((data.train.sum((1, 3)) @ places) / mass - 13.5).abs().max() <= 0.51
+    assert ((data.train.sum((1, 2)) @ places) / mass - 13.5).abs().max() <= 0.51
+
+
+def test_fashion_mnist_that_is_corrupted_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONVAE_DATA", str(tmp_path))
+    monkeypatch.setattr(datasets, "DEBIAN", tmp_path / "nowhere")
+    (tmp_path / "fashion-mnist").mkdir()
+    for name in datasets.FASHION_MD5:
+        (tmp_path / "fashion-mnist" / f"{name}.gz").write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\0"))
+    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is corrupted.*dataset-fashion-mnist"):
+        datasets.load("fashion")
+
+
+def test_no_such_data_set():
+    with pytest.raises(ValueError, match="no data set 'letters'; there are mnist, fashion, digits"):
+        datasets.load("letters")
