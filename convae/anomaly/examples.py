@@ -27,7 +27,7 @@ def write_normal(folder: Path) -> Path:
 
 
 def write_images(folder: Path) -> Path:
-    """Unseen images as PNG files in three subfolders: the digit, the digit with a defect, and other digits; returns the folder."""
+    """Unseen images as PNG files in subfolders: the digit, the digit with a defect, other digits; returns the folder."""
     images, labels = load_mnist(train=False)
     of_digit = images[labels == DIGIT]
     _write(folder / "good", of_digit[:UNSEEN], "{:03}")

@@ -85,7 +85,8 @@ def ranking(rows: list[tuple[str, str, float, float, float]]) -> Figure:
         label.set_color(styles[row[1]][0])
     axes.set_xscale("log")
     axes.invert_xaxis()
-    ticks = [t for t in (20, 10, 7, 5, 4, 3, 2, 1.5, 1) if min(100 - r[2] for r in rows) * 0.8 < t < max(100 - r[2] for r in rows) * 1.2]
+    missing = [100 - row[2] for row in rows]
+    ticks = [t for t in (20, 10, 7, 5, 4, 3, 2, 1.5, 1) if 0.8 * min(missing) < t < 1.2 * max(missing)]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{100 - t:g}"))
@@ -151,7 +152,8 @@ def severities(measures: dict[str, dict[str, dict[str, list]]], levels) -> Figur
     return figure
 
 
-def trade_off(panels: dict[str, dict[str, dict[int, float]]], levels: dict[str, dict[str, float]], titles: dict[str, str]) -> Figure:
+def trade_off(panels: dict[str, dict[str, dict[int, float]]], levels: dict[str, dict[str, float]],
+              titles: dict[str, str]) -> Figure:
     """What an output's error depends on: a panel for each quantity, a line for each family over the latent dimension.
 
     Parameters
@@ -167,7 +169,8 @@ def trade_off(panels: dict[str, dict[str, dict[int, float]]], levels: dict[str, 
     for axes, (quantity, families) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
         for family, values in families.items():
             colour, line, marker = FAMILY_STYLES[family]
-            axes.plot(list(values), list(values.values()), line, marker=marker, markersize=4.5, color=colour, label=titles[family])
+            axes.plot(list(values), list(values.values()), line, marker=marker, markersize=4.5, color=colour,
+                      label=titles[family])
         for name, value in levels.get(quantity, {}).items():
             axes.axhline(value, color=INK, linewidth=1, linestyle=(0, (1, 2)))
             axes.annotate(name, (1, value), (-2, 3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",

@@ -1,0 +1,77 @@
+"""The tables of figures/anomaly.json from records, and the folder of examples."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convae.anomaly import examples, published, rates, study
+from convae.anomaly.folders import Folder
+
+
+def record(cls, seed, data="mnist", latent_dim=16, members=3, **auroc):
+    return {"data": data, "class": cls, "seed": seed, "latent_dim": latent_dim, "members": members, "auroc": auroc}
+
+
+def test_means_and_intervals_are_over_seeds():
+    records = [record(cls, seed, plain=0.5 + 0.01 * cls + 0.1 * (seed == 2)) for cls in range(10) for seed in (1, 2)]
+    records += [record(cls, None, svm=0.9) for cls in range(10)] + [record(cls, 1, data="digits", plain=0) for cls in range(10)]
+    found = study._protocol(records, "mnist")
+    assert found["plain"]["mean"] == pytest.approx(0.595)
+    assert (found["plain"]["low"], found["plain"]["high"]) == pytest.approx((0.545, 0.645))
+    assert found["plain"]["by_class"] == pytest.approx([0.55 + 0.01 * cls for cls in range(10)])
+    assert list(found["plain"]["by_seed"]) == ["1", "2"]
+    assert found["svm"]["low"] == found["svm"]["mean"] == pytest.approx(0.9)
+    assert study._protocol(records, "digits") == {"plain": {**found["plain"], "mean": 0, "low": 0, "high": 0,
+                                                            "by_class": pytest.approx([0] * 10), "by_seed": {"1": pytest.approx([0] * 10)}}}
+
+
+def test_rates_are_over_digits():
+    values = {"unseen": 0.1, "test_normal": 0.2, "test_anomalous": 0.9, "precision": 0.99, "expected": [0.05, 0.15]}
+    records = [{"digit": digit, "seed": seed, "rates": {str(rate): values | {"unseen": 0.02 * digit} for rate in rates.RATES}}
+               for digit in range(10) for seed in (1, 2)]
+    found = study._rates(records)["0.05"]
+    assert found["unseen"]["value"] == pytest.approx(0.09)
+    assert found["unseen"]["by_digit"] == pytest.approx([0.02 * digit for digit in range(10)])
+    assert found["inside_expected"] == pytest.approx(0.5)  # digits 3 to 7
+    assert found["test_normal"]["low"] == found["test_normal"]["high"] == pytest.approx(0.2)
+
+
+def test_means_place_by_place():
+    assert study._mean([{"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 4}]) == {"a": {"b": 2}, "c": 3}
+
+
+def test_the_committed_tables_follow_from_the_committed_records():
+    assert json.loads(study.RESULTS.read_text(encoding="utf-8")) == json.loads(study.to_json(study.tables()))
+
+
+def test_every_task_has_its_record():
+    for name, (tasks, _) in study.STUDIES.items():
+        assert {r["key"] for r in study._load(name)} == {task.key for task in tasks()}, name
+
+
+def test_published_means_are_those_of_their_digits():
+    for of in [of for table in published.PUBLISHED.values() for of in table]:
+        assert of["checked"].split(":")[0] in ("read", "quoted", "unchecked")
+        if "by_class" in of:
+            assert np.mean(of["by_class"]) == pytest.approx(of["mean"], abs=0.11), of["method"]
+        else:
+            assert of["checked"] == "unchecked"
+
+
+def test_examples_are_files_of_three_kinds(tmp_path):
+    images = examples.write_images(tmp_path / "images")
+    normal = examples.write_normal(tmp_path / "normal")
+    assert {p.name: len(list(p.iterdir())) for p in images.iterdir()} == {"good": 100, "with a defect": 42, "other digits": 36}
+    assert len(list(normal.iterdir())) == 300
+    assert Image.open(next((images / "good").iterdir())).size == (28, 28)
+    assert len(list(Folder(images))) == 178
+
+
+def test_the_committed_example_model_is_of_this_format():
+    from convae.anomaly.inspector import Inspector
+
+    inspector = Inspector.load(examples.MODEL)
+    assert inspector.view == "whole"
+    assert len(inspector.calibration) == 99
