@@ -59,8 +59,8 @@ def _parser():
     fit.add_argument("--view", choices=("auto", "whole", "tiles"), default="auto",
                      help="images as a whole, resized to 28 × 28 pixels, or as tiles of that size; auto: tiles above 56 pixels")
     fit.add_argument("--latent-dim", type=int, default=16, metavar="D", help="latent variables of each autoencoder (16)")
-    fit.add_argument("--members", type=int, default=3, metavar="N", help="autoencoders whose scores are averaged (3)")
-    fit.add_argument("--epochs", type=int, metavar="N", help="of training; about 180,000 / number of images if not given")
+    fit.add_argument("--members", type=int, default=1, metavar="N", help="autoencoders whose scores are averaged (1)")
+    fit.add_argument("--epochs", type=int, metavar="N", help="of training; about 540,000 / number of images if not given")
     fit.add_argument("--seed", type=int, default=0, metavar="N", help="of training, and of which images are held out")
     detect = add("detect", _detect, "find the anomalous among a folder's images")
     detect.add_argument("folder", type=Path, metavar="IMAGES_DIR", help="as for fit")

@@ -24,15 +24,19 @@ depends on the optimiser, because nothing fixes the scale of an AE's z: other wa
 a half times the width of the shipped model ([benchmarks/](benchmarks/README.md))."""
 
 BASELINES = {
-    "pca_pixels": "PCA residual", "pca_averaged": "PCA residual, pixels averaged over 3 × 3", "neighbours_pixels": "nearest neighbours",
-    "neighbours_averaged": "nearest neighbours, pixels averaged over 3 × 3", "gaussian_pixels": "a Gaussian",
-    "gaussian_averaged": "a Gaussian, pixels averaged over 3 × 3", "svm_pixels": "a one-class SVM",
+    "pca_pixels": "PCA residual",
+    "pca_averaged": "PCA residual, pixels averaged over 3 × 3",
+    "neighbours_pixels": "nearest neighbours",
+    "neighbours_averaged": "nearest neighbours, pixels averaged over 3 × 3",
+    "gaussian_pixels": "a Gaussian",
+    "gaussian_averaged": "a Gaussian, pixels averaged over 3 × 3",
+    "svm_pixels": "a one-class SVM",
 }
 ANOMALIES = """How good is it? With one digit of MNIST normal and the nine others to be found, the mean area under the ROC curve
-in per cent, with its 95 % interval over seeds: {plain} by the paper's plain difference; **{detector}** by the detector; {best} by the best
-without a network ({best_name}); {others} by the best published autoencoder ({others_name}). With a false-alarm rate of 1 % asked for,
-{unseen:.1%} of unseen normal digits were called anomalous, and {test:.1%} of those that other people had written; {recall:.0%} of
-the other digits were found."""
+in per cent, with its 95 % interval over seeds: {plain} by the paper's plain difference; **{detector}** by the detector;
+{best} by the best without a network ({best_name}); {others} by the best published autoencoder ({others_name}). With a
+false-alarm rate of 1 % asked for, {unseen:.1%} of unseen normal digits were called anomalous, and {test:.1%} of those that other
+people had written; {recall:.0%} of the other digits were found."""
 
 
 def changes(contents: dict[Path, str | bytes]) -> dict[Path, str]:
@@ -99,7 +103,8 @@ def _anomalies():
     alarms = results["false_alarms"]["0.01"]
     others = max((of for of in results["published"]["one_class"] if of["autoencoder"]), key=lambda of: of["mean"])
     return [ANOMALIES.format(
-        plain=area(scores["squared_error"]), detector=area(scores["detector"]), best=area(scores[best]), best_name=BASELINES[best],
+        plain=area(scores["squared_error"]), detector=area(scores["detector"]),
+        best=area(scores[best]), best_name=BASELINES[best],
         others=f"{others['mean']:.1f}", others_name=others["method"], unseen=alarms["unseen"]["value"],
         test=alarms["test_normal"]["value"], recall=alarms["test_anomalous"]["value"])]
 

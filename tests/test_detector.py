@@ -105,8 +105,10 @@ def test_ink_too_much_is_above_0_and_missing_ink_below(ones, detector):
 
 
 @pytest.mark.parametrize(("images", "options", "problem"), [
-    (torch.ones(1, 1, 28, 28), {}, "at least two"), (torch.ones(5, 28, 28), {}, "shape"), (2 * torch.ones(5, 1, 28, 28), {}, "outside"),
-    (torch.ones(5, 1, 28, 28), {"members": 0}, "members must be"), (torch.ones(5, 1, 28, 28), {"members": True}, "members must be"),
+    (torch.ones(1, 1, 28, 28), {}, "at least two"), (torch.ones(5, 28, 28), {}, "shape"),
+    (2 * torch.ones(5, 1, 28, 28), {}, "outside"),
+    (torch.ones(5, 1, 28, 28), {"members": 0}, "members must be"),
+    (torch.ones(5, 1, 28, 28), {"members": True}, "members must be"),
     (torch.ones(5, 1, 28, 28), {"latent_dim": 0}, "latent_dim"), (torch.ones(5, 1, 28, 28), {"epochs": -1}, "epochs"),
     (torch.ones(5, 1, 28, 28), {"seed": -1}, "seed"),
 ])

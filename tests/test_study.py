@@ -10,21 +10,23 @@ from convae.anomaly import examples, published, rates, study
 from convae.anomaly.folders import Folder
 
 
-def record(cls, seed, data="mnist", latent_dim=16, members=3, **auroc):
-    return {"data": data, "class": cls, "seed": seed, "latent_dim": latent_dim, "members": members, "auroc": auroc}
+def record(cls, data="mnist", latent_dim=16, **auroc):
+    return {"data": data, "cls": cls, "latent_dim": latent_dim, "auroc": auroc}
 
 
 def test_means_and_intervals_are_over_seeds():
-    records = [record(cls, seed, plain=0.5 + 0.01 * cls + 0.1 * (seed == 2)) for cls in range(10) for seed in (1, 2)]
-    records += [record(cls, None, svm=0.9) for cls in range(10)] + [record(cls, 1, data="digits", plain=0) for cls in range(10)]
+    records = [record(cls, plain=[0.5 + 0.01 * cls, 0.6 + 0.01 * cls], together=[1]) for cls in range(10)]
+    records += [record(cls, svm=[0.9]) for cls in range(10)] + [record(cls, data="digits", plain=[0]) for cls in range(10)]
+    records += [record(cls, latent_dim=2, plain=[0.1]) for cls in range(10)]
     found = study._protocol(records, "mnist")
     assert found["plain"]["mean"] == pytest.approx(0.595)
     assert (found["plain"]["low"], found["plain"]["high"]) == pytest.approx((0.545, 0.645))
     assert found["plain"]["by_class"] == pytest.approx([0.55 + 0.01 * cls for cls in range(10)])
-    assert list(found["plain"]["by_seed"]) == ["1", "2"]
+    assert found["plain"]["by_seed"].shape == (2, 10)
     assert found["svm"]["low"] == found["svm"]["mean"] == pytest.approx(0.9)
-    assert study._protocol(records, "digits") == {"plain": {**found["plain"], "mean": 0, "low": 0, "high": 0,
-                                                            "by_class": pytest.approx([0] * 10), "by_seed": {"1": pytest.approx([0] * 10)}}}
+    assert found["together"]["mean"] == 1
+    assert study._protocol(records, "digits")["plain"]["mean"] == 0
+    assert study._protocol(records, "mnist", 2)["plain"]["mean"] == pytest.approx(0.1)
 
 
 def test_rates_are_over_digits():

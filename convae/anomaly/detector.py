@@ -1,9 +1,9 @@
 """The detector of 28 × 28 images: how far an image lies from the nearest normal ones, as the paper's autoencoder sees them.
 
-A few variational autoencoders are trained on normal images alone, from different seeds. The paper compares input and output;
-here that comparison is one half of what counts: the difference with its sign, averaged over 3 × 3 pixels. The other half are
-the encoder's maps of layer 3. Both together, scaled and projected, are compared with those of normal images, and the score is
-the distance to the nearest. The difference also says where an image is unusual.
+A variational autoencoder is trained on normal images alone, or several from different seeds. The paper compares input and
+output; here that comparison is one half of what counts: the difference with its sign, averaged over 3 × 3 pixels. The other half
+are the encoder's maps of layer 3. Both together, scaled and projected, are compared with those of normal images, and the score
+is the distance to the nearest. The difference also says where an image is unusual.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ FLOOR = 1.0        # of the whitening of maps
 AXES = 128
 NEIGHBOURS = 5
 BLUR = 3           # pixels: differences are averaged over so many squared
-SEEN = 180_000     # images that training sees, each as often as it takes,
+SEEN = 540_000     # images that training sees, each as often as it takes,
 EPOCHS = (5, 400)  # but no fewer and no more epochs than these
 MEMORY = 5_000     # normal images that are remembered, at most
 _AT_ONCE = 500
@@ -65,7 +65,7 @@ class Detector:
         self.members, self.recipe, self.deviation = members, recipe, deviation
 
     @classmethod
-    def fit(cls, images: Tensor, latent_dim: int = 16, members: int = 3, epochs: int | None = None, seed: int = 0,
+    def fit(cls, images: Tensor, latent_dim: int = 16, members: int = 1, epochs: int | None = None, seed: int = 0,
             progress: bool = True, threads: int = 1) -> "Detector":
         """Train on normal images.
 

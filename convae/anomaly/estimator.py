@@ -41,7 +41,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     n_features_in_ : int
     """
 
-    def __init__(self, latent_dim=16, members=3, epochs=None, false_alarms=0.01, random_state=None):
+    def __init__(self, latent_dim=16, members=1, epochs=None, false_alarms=0.01, random_state=None):
         self.latent_dim = latent_dim
         self.members = members
         self.epochs = epochs

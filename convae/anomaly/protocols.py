@@ -1,7 +1,7 @@
 """The two standard protocols: one class is normal and all others are anomalous, or one is anomalous and all others are normal.
 
-A task trains one detector on normal training images alone and scores the whole test half with it: by the paper's plain
-difference, by what the literature offers within the paper's model, and by the detector's own score. Classical baselines
+A task trains detectors on normal training images alone, from several seeds, and scores the whole test half with each: by the
+paper's plain difference, by what the literature offers within the paper's model, and by the detector's own score. Classical baselines
 are measured on the same images.
 """
 
@@ -26,17 +26,19 @@ from convae.anomaly.detector import Detector, Member, constants
 from convae.anomaly.space import Space
 from convae.evaluation.forward import decode, reconstruct, squared_error
 from convae.losses import kl_to_standard_normal
+from convae.recipes import Recipe
 from convae.training import reproducible
 
 VERSION = 1               # of what is measured and how: another version makes other keys
 PROTOCOLS = ("one", "rest")  # normal: one class, or all the others
+SEED = 1000              # the first; others follow from it
 SAMPLES = 10              # of z, for the reconstruction probability
 FEW = 10_000              # training images that the baselines are fitted to, at most: the one-class SVM takes the square of it
 
 
 @dataclass(frozen=True)
 class Task:
-    """One detector on one data set with one choice of what is normal; without a seed, the classical baselines instead.
+    """Detectors from several seeds on one data set with one choice of what is normal; or, with none, the classical baselines.
 
     Parameters
     ----------
@@ -46,18 +48,17 @@ class Task:
         One of :data:`PROTOCOLS`.
     cls : int
         The one normal class, or the one anomalous class.
-    seed : int or None
-        The detector's.
-    latent_dim, members : int
-        The detector's, too.
+    seeds : int
+        How many seeds; 0 for the baselines, which have none.
+    latent_dim : int
+        The detectors'.
     """
 
     data: str
     protocol: str
     cls: int
-    seed: int | None
+    seeds: int
     latent_dim: int = 16
-    members: int = 3
 
     @property
     def key(self) -> str:
@@ -68,35 +69,39 @@ class Task:
     @property
     def name(self) -> str:
         """For progress and reports."""
-        return f"{self.data} {self.protocol} {self.cls} " + ("baselines" if self.seed is None else f"seed {self.seed}")
+        return f"{self.data} {self.protocol} {self.cls} " + (f"{self.latent_dim}-D" if self.seeds else "baselines")
 
 
 def run(task: Task) -> dict:
-    """The record of a task: the area under the ROC curve by score, over the whole test half, at the end of training."""
+    """The record of a task: the area under the ROC curve, over the whole test half, at the end of training.
+
+    By score, one area for each seed; ``together``, of which there is one, is the mean of all detectors' scores.
+    """
     data = _load(task.data)
     normal = {"one": data.train_labels == task.cls, "rest": data.train_labels != task.cls}[task.protocol]
     anomalous = {"one": data.test_labels != task.cls, "rest": data.test_labels == task.cls}[task.protocol].numpy()
     images = data.train[normal]
-    if task.seed is None:
-        scores = baselines(images, data.test)
+    if task.seeds:
+        found = Detector.fit(images, task.latent_dim, task.seeds, seed=SEED, progress=False)
+        each = [network_scores(member, found.recipe, images, data.test) for member in found.members]
+        scores = {name: [of[name] for of in each] for name in each[0]} | {"together": [found.scores(data.test).numpy()]}
     else:
-        found = Detector.fit(images, task.latent_dim, task.members, seed=1000 * task.seed, progress=False)
-        scores = network_scores(found, images, data.test)
-    return {"key": task.key, "data": task.data, "protocol": task.protocol, "class": task.cls, "seed": task.seed,
-            "latent_dim": task.latent_dim, "members": task.members,
-            "auroc": {name: round(float(roc_auc_score(anomalous, s)), 6) for name, s in scores.items()}}
+        scores = {name: [score] for name, score in baselines(images, data.test).items()}
+    return {"key": task.key, **dataclasses.asdict(task),
+            "auroc": {name: [round(float(roc_auc_score(anomalous, score)), 6) for score in of] for name, of in scores.items()}}
 
 
-def network_scores(found: Detector, images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
-    """Scores of `test` by name, each ``(N,)``, higher more anomalous; but for the last, they are the first member's.
+def network_scores(member: Member, recipe: Recipe, images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
+    """Scores of `test` by name, each ``(N,)``, higher more anomalous.
 
     Parameters
     ----------
-    found : Detector
-        Fitted to `images`.
+    member : Member
+        Trained on `images`, all of which are normal.
+    recipe : Recipe
+        Of its model; what is drawn here is seeded by it.
     """
-    member = found.members[0]
-    model, recipe = member.model, found.recipe
+    model = member.model
     with torch.no_grad(), reproducible(recipe.seed):
         mu, sigma = map(torch.cat, zip(*(model.posterior(part) for part in test.split(1000)), strict=True))
         normal_mu = torch.cat([model.posterior(part)[0] for part in images.split(1000)])
@@ -118,8 +123,7 @@ def network_scores(found: Detector, images: Tensor, test: Tensor) -> dict[str, n
         "maps_neighbours": _nearest(Space.fit((known[1], Space.whitened(known[1], detector.FLOOR)), axes=detector.AXES),
                                     known[1], seen[1]),
         "untrained": _scores(Member.remember(untrained.eval(), images, recipe.seed), test),
-        "member": _scores(member, test),
-        "detector": found.scores(test).numpy(),
+        "detector": _scores(member, test),
     }
 
 

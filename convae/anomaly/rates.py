@@ -41,7 +41,7 @@ def run(task: Task) -> dict:
     (images, labels), (test, test_labels) = load_mnist(train=True), load_mnist(train=False)
     normal = images[labels == task.digit]
     normal = normal[torch.randperm(len(normal), generator=torch.Generator().manual_seed(task.seed))]
-    found = Detector.fit(normal[2 * HELD_OUT:], seed=1000 * task.seed, progress=False)
+    found = Detector.fit(normal[2 * HELD_OUT:], seed=task.seed, progress=False)
     calibration, unseen = (found.scores(part).numpy() for part in normal[:2 * HELD_OUT].split(HELD_OUT))
     others = found.scores(test).numpy()
     same = (test_labels == task.digit).numpy()
