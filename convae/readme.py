@@ -1,10 +1,9 @@
-"""The README's figures, its table of claims and what it says of anomaly detection, written from figures/*.json."""
+"""The README's figures and its table of claims, written from figures/*.json."""
 
 import json
 from pathlib import Path
 
 from convae import findings
-from convae.evaluation.statistics import Estimate
 from convae.notebook import ROOT
 
 README = ROOT / "README.md"
@@ -23,21 +22,6 @@ NO_UNIVERSES = """What other choices than ours, where the paper is silent, would
 depends on the optimiser, because nothing fixes the scale of an AE's z: other ways of training gave the AE from half to one and
 a half times the width of the shipped model ([benchmarks/](benchmarks/README.md))."""
 
-BASELINES = {
-    "pca_pixels": "PCA residual",
-    "pca_averaged": "PCA residual, pixels averaged over 3 × 3",
-    "neighbours_pixels": "nearest neighbours",
-    "neighbours_averaged": "nearest neighbours, pixels averaged over 3 × 3",
-    "gaussian_pixels": "a Gaussian",
-    "gaussian_averaged": "a Gaussian, pixels averaged over 3 × 3",
-    "svm_pixels": "a one-class SVM",
-}
-ANOMALIES = """How good is it? With one digit of MNIST normal and the nine others to be found, the mean area under the ROC curve
-in per cent, with its 95 % interval over seeds: {plain} by the paper's plain difference; **{detector}** by the detector;
-{best} by the best without a network ({best_name}); {others} by the best published autoencoder ({others_name}). With a
-false-alarm rate of 1 % asked for, {unseen:.1%} of unseen normal digits were called anomalous, and {test:.1%} of those that other
-people had written; {recall:.0%} of the other digits were found."""
-
 
 def changes(contents: dict[Path, str | bytes]) -> dict[Path, str]:
     """The README as it has to be once `contents` are written, if that differs from what it is."""
@@ -49,7 +33,6 @@ def changes(contents: dict[Path, str | bytes]) -> dict[Path, str]:
 def render(text: str, contents: dict[Path, str | bytes] | None = None) -> str:
     """The README's text with the generated part renewed, from `contents` where they hold a figure, else from the disk."""
     figures = [_figure(ROOT / "figures" / f"fig{n}.json", contents or {}) for n in range(1, 9)]
-    text = replace_block(text, "figures/anomaly.json", _anomalies())
     return replace_block(text, "figures/*.json", ["## What the paper claims, and what we measured\n", *_table(),
                                                   _method(), "## The figures\n", *_gallery(figures)])
 
@@ -88,25 +71,6 @@ def _table():
     for name, claim in findings.load()["claims"].items():
         yield (f"| [{name}](notebooks/{claim['notebook']}.ipynb) ({claim['where']}) | {claim['statement']} "
                f"| {findings.in_words(claim)} | **{claim['verdict']}** |")
-
-
-def _anomalies():
-    results = json.loads((ROOT / "figures" / "anomaly.json").read_text(encoding="utf-8"))
-
-    def area(score):
-        if score["low"] == score["mean"] == score["high"]:
-            return f"{100 * score['mean']:.2f}"
-        return f"{Estimate(*(100 * score[key] for key in ('mean', 'low', 'high'))):.2f}"
-
-    scores = results["one_class"]["mnist"]
-    best = max((name for name in scores if name.endswith(("pixels", "averaged"))), key=lambda name: scores[name]["mean"])
-    alarms = results["false_alarms"]["0.01"]
-    others = max((of for of in results["published"]["one_class"] if of["autoencoder"]), key=lambda of: of["mean"])
-    return [ANOMALIES.format(
-        plain=area(scores["squared_error"]), detector=area(scores["detector"]),
-        best=area(scores[best]), best_name=BASELINES[best],
-        others=f"{others['mean']:.1f}", others_name=others["method"], unseen=alarms["unseen"]["value"],
-        test=alarms["test_normal"]["value"], recall=alarms["test_anomalous"]["value"])]
 
 
 def _method():

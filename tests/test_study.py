@@ -1,7 +1,5 @@
 """The tables of figures/anomaly.json from records, and the folder of examples."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -44,15 +42,6 @@ def test_means_place_by_place():
     assert study._mean([{"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 4}]) == {"a": {"b": 2}, "c": 3}
 
 
-def test_the_committed_tables_follow_from_the_committed_records():
-    assert json.loads(study.RESULTS.read_text(encoding="utf-8")) == json.loads(study.to_json(study.tables()))
-
-
-def test_every_task_has_its_record():
-    for name, (tasks, _) in study.STUDIES.items():
-        assert {r["key"] for r in study._load(name)} == {task.key for task in tasks()}, name
-
-
 def test_published_means_are_those_of_their_digits():
     for of in [of for table in published.PUBLISHED.values() for of in table]:
         assert of["checked"].split(":")[0] in ("read", "quoted", "unchecked")
@@ -69,11 +58,3 @@ def test_examples_are_files_of_three_kinds(tmp_path):
     assert len(list(normal.iterdir())) == 300
     assert Image.open(next((images / "good").iterdir())).size == (28, 28)
     assert len(list(Folder(images))) == 178
-
-
-def test_the_committed_example_model_is_of_this_format():
-    from convae.anomaly.inspector import Inspector
-
-    inspector = Inspector.load(examples.MODEL)
-    assert inspector.view == "whole"
-    assert len(inspector.calibration) == 99

@@ -1,8 +1,8 @@
 """The two standard protocols: one class is normal and all others are anomalous, or one is anomalous and all others are normal.
 
 A task trains detectors on normal training images alone, from several seeds, and scores the whole test half with each: by the
-paper's plain difference, by what the literature offers within the paper's model, and by the detector's own score. Classical baselines
-are measured on the same images.
+paper's plain difference, by what the literature offers within the paper's model, and by the detector's own score. Classical
+baselines are measured on the same images.
 """
 
 import dataclasses
