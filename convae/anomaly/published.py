@@ -13,7 +13,7 @@ PUBLISHED = {
          "by_class": [98.0, 99.7, 91.7, 91.9, 94.9, 88.5, 98.3, 94.6, 93.9, 96.5],
          "checked": "quoted: Perera et al. 2019, Table 2"},
         {"method": "VAE", "source": "Perera et al. 2019, OCGAN, Table 2", "mean": 97.0, "autoencoder": True,
-         "by_class": [99.7, 99.9, 93.6, 95.9, 97.3, 96.4, 99.3, 97.6, 92.3, 97.6], "checked": "quoted; not said who ran it"},
+         "by_class": [99.7, 99.9, 93.6, 95.9, 97.3, 96.4, 99.3, 97.6, 92.3, 97.6], "checked": "quoted: not said who ran it"},
         {"method": "LSA", "source": "Abati et al. 2019, Latent Space Autoregression, table on MNIST", "mean": 97.5,
          "checked": "unchecked", "autoencoder": True},
         {"method": "OCGAN", "source": "Perera et al. 2019, Table 2", "mean": 97.5, "autoencoder": True,
