@@ -1,6 +1,7 @@
 """The command line: ``python -m convae COMMAND``, or ``convae COMMAND``."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -122,8 +123,6 @@ def _claims(arguments):
 
 
 def _fit(arguments):
-    import os
-
     from convae.anomaly import folders
 
     inspector = folders.fit(arguments.folder, arguments.model, arguments.false_alarms, view=arguments.view, seed=arguments.seed,

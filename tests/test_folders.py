@@ -174,7 +174,7 @@ def test_few_normal_images_make_a_threshold_that_says_so(place, tmp_path):
     write_digits(tmp_path / "some", 1, 0, 40)
     inspector = folders.fit(tmp_path / "some", tmp_path / "m.safetensors", **QUICK)
     assert len(inspector.calibration) == 20
-    assert inspector.threshold(0.01) == inspector.calibration[-1]
+    assert inspector.calibration[-1] < inspector.threshold(0.01) == pytest.approx(inspector.calibration[-1], rel=1e-4)
     advice = folders.advice(inspector, 0.01)
     assert "20 normal images were held out, and a false-alarm rate of 0.01 needs 99: fit to at least 198" in advice
     assert "about 0.048" in advice

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ def _fashion():
                 _download(folder)
             images, labels, test, test_labels = (torch.from_numpy(_read(folder / f"{name}.gz")) for name in FASHION_MD5)
             return DataSet(images[:, None].float() / 255, labels.long(), test[:, None].float() / 255, test_labels.long())
-        except (OSError, RuntimeError) as error:
+        except (OSError, EOFError, RuntimeError, zlib.error) as error:  # gzip has three kinds for what is no gzip
             problems.append(f"{folder}: {error}")
     raise DataError("Fashion-MNIST could not be had: " + "; ".join(problems) + ". Connect to the network, put its four files "
                     f"({', '.join(f'{name}.gz' for name in FASHION_MD5)}) into the first of these folders, or install "

@@ -97,8 +97,8 @@ class Detector:
         if epochs is None:
             epochs = min(max(round(SEEN / len(images)), EPOCHS[0]), EPOCHS[1])
         batch_size = min(128, len(images))
-        recipes = [Recipe("vae", latent_dim, epochs=epochs, batch_size=batch_size, seed=(seed + i * 1_000_003) % 2**31)
-                   for i in range(members)]
+        recipes = [Recipe("vae", latent_dim, epochs=epochs, batch_size=batch_size, seed=each)
+                   for each in seeds_of(members, seed)]
         models = [train(recipe, images, progress, threads=threads).model for recipe in recipes]
         return cls.of(models, recipes[0], images)
 
@@ -155,6 +155,11 @@ class Detector:
             model.load_state_dict({name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)})
             members.append(Member(model, Space(tensors[f"{i}.mean"], tensors[f"{i}.axes"]), tensors[f"{i}.memory"]))
         return cls(members, recipe, tensors["deviation"])
+
+
+def seeds_of(members: int, seed: int) -> list[int]:
+    """The seed of each member, the first being `seed` itself."""
+    return [(seed + i * 1_000_003) % 2**31 for i in range(members)]
 
 
 def constants() -> list:

@@ -11,9 +11,7 @@ from PIL import Image
 
 from convae.anomaly.defects import KINDS, make_defects
 from convae.data import load_mnist
-from convae.weights import weights_dir
 
-MODEL = weights_dir() / "twos.safetensors"  #: what ``convae fit`` makes of :func:`write_normal`'s images
 DIGIT = 2
 NORMAL, UNSEEN, OTHERS = 300, 100, 4        # images; others of each other digit
 LEVELS = (3, 5)                             # of the defects: some of each kind

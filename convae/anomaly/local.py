@@ -54,18 +54,20 @@ def measure(model, recipe: Recipe) -> dict:
     """What :func:`run` measures, for a trained model."""
     clean, normal = clean_images(), load_mnist(train=True)[0][:10_000]
     detector = Detector.of([model], recipe, normal) if recipe.architecture == "conv" else None
-    before = _scores(model, detector, clean)
+    outputs = reconstruct(model, clean)
+    before = _scores(outputs, detector, clean)
     defects = {}
     for kind in KINDS:
         for level in LEVELS:
             damaged, masks = make_defects(clean, kind, level)
-            scores, maps = _scores(model, detector, damaged), _maps(model, detector, damaged)
+            repaired = reconstruct(model, damaged)
+            scores, maps = _scores(repaired, detector, damaged), _maps(repaired, detector, damaged)
             defects[f"{kind} {level}"] = {
                 "image_auroc": {name: round(_auroc(before[name], score), 5) for name, score in scores.items()},
                 **{name: _located(found, masks, (damaged - clean)[:, 0].numpy()) for name, found in maps.items()},
-                "repair": round(error_ratio(reconstruct(model, damaged), damaged, clean), 5),
+                "repair": round(error_ratio(repaired, damaged, clean), 5),
             }
-    return {"clean_error": round(squared_error(reconstruct(model, clean), clean).mean().item(), 4), "defects": defects}
+    return {"clean_error": round(squared_error(outputs, clean).mean().item(), 4), "defects": defects}
 
 
 def clean_images() -> Tensor:
@@ -126,13 +128,13 @@ def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
     return float(np.trapezoid(y, x) / OVERLAP_UP_TO)
 
 
-def _scores(model, detector, images):
-    found = {"squared_error": squared_error(reconstruct(model, images), images).numpy()}
+def _scores(outputs, detector, images):
+    found = {"squared_error": squared_error(outputs, images).numpy()}
     return found | ({"detector": detector.scores(images).numpy()} if detector else {})
 
 
-def _maps(model, detector, images):
-    found = {"squared_error": (images - reconstruct(model, images))[:, 0].numpy()}
+def _maps(outputs, detector, images):
+    found = {"squared_error": (images - outputs)[:, 0].numpy()}
     return found | ({"detector": detector.explain(images)[1].numpy()} if detector else {})
 
 

@@ -84,7 +84,10 @@ def run(task: Task) -> dict:
     if task.seeds:
         found = Detector.fit(images, task.latent_dim, task.seeds, seed=SEED, progress=False)
         each = [network_scores(member, found.recipe, images, data.test) for member in found.members]
-        scores = {name: [of[name] for of in each] for name in each[0]} | {"together": [found.scores(data.test).numpy()]}
+        scores = {name: [of[name] for of in each] for name in each[0]}
+        scores["untrained"] = [untrained_scores(found.recipe, seed, images, data.test)
+                               for seed in detector.seeds_of(task.seeds, SEED)]
+        scores["together"] = [found.scores(data.test).numpy()]
     else:
         scores = {name: [score] for name, score in baselines(images, data.test).items()}
     return {"key": task.key, **dataclasses.asdict(task),
@@ -107,10 +110,6 @@ def network_scores(member: Member, recipe: Recipe, images: Tensor, test: Tensor)
         normal_mu = torch.cat([model.posterior(part)[0] for part in images.split(1000)])
         error = squared_error(reconstruct(model, test), test)
         samples = [squared_error(decode(model, torch.distributions.Normal(mu, sigma).sample()), test) for _ in range(SAMPLES)]
-        untrained = recipe.build()
-        for part in images[torch.randperm(len(images))].split(500):  # the normalisations' averages, as training leaves them
-            if len(part) > 1:
-                untrained.train()(part)
     few = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(recipe.seed))[:detector.MEMORY]]
     known, seen = ([each.flatten(1) for each in _look(model, x)] for x in (few, test))
     return {
@@ -122,9 +121,18 @@ def network_scores(member: Member, recipe: Recipe, images: Tensor, test: Tensor)
         "difference_neighbours": _nearest(Space.fit(known[0], axes=detector.AXES), known[0], seen[0]),
         "maps_neighbours": _nearest(Space.fit((known[1], Space.whitened(known[1], detector.FLOOR)), axes=detector.AXES),
                                     known[1], seen[1]),
-        "untrained": _scores(Member.remember(untrained.eval(), images, recipe.seed), test),
         "detector": _scores(member, test),
     }
+
+
+def untrained_scores(recipe: Recipe, seed: int, images: Tensor, test: Tensor) -> np.ndarray:
+    """The detector's score with the recipe's network as it is before training: what its form alone does, ``(N,)``."""
+    with torch.no_grad(), reproducible(seed):
+        model = recipe.build()
+        for part in images[torch.randperm(len(images))].split(500):  # the normalisations' averages, as training leaves them
+            if len(part) > 1:
+                model.train()(part)
+    return _scores(Member.remember(model.eval(), images, seed), test)
 
 
 def baselines(images: Tensor, test: Tensor) -> dict[str, np.ndarray]:

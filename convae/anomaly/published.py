@@ -23,7 +23,7 @@ PUBLISHED = {
          "checked": "read: rohban-lab/Salehi_submitted_2020; the best test epoch of each digit would give 98.3"},
         {"method": "GeoTrans", "source": "Golan & El-Yaniv 2018", "mean": 98.0, "autoencoder": False,
          "by_class": [98.2, 91.6, 99.4, 99.0, 99.1, 99.6, 99.9, 96.3, 97.2, 99.2],
-         "checked": "quoted: AGAD, which has it from Cheng et al. 2020"},
+         "checked": "quoted: Adversarial Generative Anomaly Detection (AGAD), which has it from Cheng et al. 2020"},
         {"method": "ARNet", "source": "Ye et al. 2022, Attribute Restoration Framework", "mean": 98.3, "autoencoder": False,
          "by_class": [98.6, 99.9, 99.0, 99.1, 98.1, 98.1, 99.7, 99.0, 93.6, 97.8], "checked": "quoted: AGAD"},
     ],

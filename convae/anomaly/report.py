@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
-from convae.anomaly.inspector import LARGEST_WHOLE, Inspection
+from convae.anomaly.inspector import Inspection
 from convae.plots.anomaly import score_histogram
 
 BRIGHT, DARK = (231, 99, 0), (31, 111, 208)  # orange and blue, which colour-blind readers tell apart
@@ -44,8 +44,7 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
     pictures = [_article(row, found) for row, found in shown]
     unreadable = "".join(f"<li><code>{html.escape(name)}</code> {html.escape(problem)}</li>"
                          for name, problem in summary["unreadable"].items())
-    how = (f"resized to 28 × 28 pixels, because no normal image had a side longer than {LARGEST_WHOLE} pixels"
-           if summary["view"] == "whole" else
+    how = ("resized to 28 × 28 pixels" if summary["view"] == "whole" else
            "cut into overlapping tiles of 28 × 28 pixels; its score is that of its most unusual tile")
     settings = {
         "folder": summary["folder"], "model": f"{summary['model']} (SHA-256 {summary['model_sha256'][:16]}…)",
