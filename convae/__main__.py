@@ -48,7 +48,7 @@ def _parser():
     train.add_argument("names", nargs="+", metavar="NAME", help="such as conv_vae_64d")
     sweep = add("sweep", _sweep, "train and measure all models that verdicts and tables rest on; hours")
     sweep.add_argument("studies", nargs="*", metavar="STUDY", help="seeds, universes (of the claims); one-class, "
-                       "one-class-rest, false-alarms, defects (of anomaly detection); all if none is named")
+                       "one-class-rest, false-alarms, defects, textures (of anomaly detection); all if none is named")
     sweep.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, such as tcp://head:8786")
     sweep.add_argument("--workers", type=int, metavar="N", help="processes on this machine; one a core if not given")
     sweep.add_argument("--records", type=Path, metavar="DIR", help="where finished tasks are kept until all are")

@@ -89,8 +89,31 @@ def test_members_differ_and_scores_are_their_mean(ones, detector):
 
 def test_through_tensors_and_back(ones, detector):
     loaded = Detector.from_tensors(detector.tensors(), detector.settings())
-    assert torch.equal(loaded.scores(ones[300:320]), detector.scores(ones[300:320]))
+    assert torch.equal(loaded.combined(ones[300:320]), detector.combined(ones[300:320]))
     assert all(torch.equal(a, b) for a, b in zip(loaded.explain(ones[:5]), detector.explain(ones[:5]), strict=True))
+
+
+def test_what_is_usual_is_what_normal_images_keep_to(ones, detector):
+    memories = [member.memory.double() for member in detector.members]
+    others = [torch.cdist(m, m).fill_diagonal_(torch.inf).topk(5, largest=False).values.mean(1) for m in memories]
+    assert (sum(others) / 2 > detector.usual[0]).sum() == 3  # 1 % of those trained on
+    assert (detector.largest_differences(ones[:300]) > detector.usual[1]).sum() == 3
+    unseen = ones[300:1300]
+    parts = [detector.scores(unseen) / detector.usual[0], detector.largest_differences(unseen) / detector.usual[1]]
+    assert torch.equal(detector.combined(unseen), torch.maximum(*parts))
+    worst = detector.combined(unseen).topk(30).indices
+    assert 0 < (parts[0] > parts[1])[worst].sum() < 30                 # both have their say
+
+
+def test_the_largest_difference_is_that_of_the_mean_output(ones, detector):
+    output = sum(member.model(ones[300:303]).reconstruction for member in detector.members) / 2
+    expected = averaged(ones[300:303] - output).abs().amax((1, 2, 3))
+    assert detector.largest_differences(ones[300:303]).tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+
+
+def test_leaving_out_the_nearest():
+    memory = torch.tensor([[0.0], [1], [3]])
+    assert nearest(memory, memory, leave_out=1).tolist() == [2, 1.5, 2.5]
 
 
 def test_ink_too_much_is_above_0_and_missing_ink_below(ones, detector):

@@ -210,7 +210,7 @@ def test_a_model_of_another_format_is_refused(place, tmp_path):
     with safetensors.safe_open(place / "models" / "ones.safetensors", "pt") as file:
         metadata = json.loads(file.metadata()["convae.anomaly"])
     safetensors.torch.save_file(content, tmp_path / "m", {"convae.anomaly": json.dumps(metadata | {"format": 99})})
-    with pytest.raises(ValueError, match="has format 99, and this version of convae reads format 1: make it again"):
+    with pytest.raises(ValueError, match="has format 99, and this version of convae reads format 2: make it again"):
         Inspector.load(tmp_path / "m")
 
 

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from convae.anomaly import examples, published, rates, study
+from convae.anomaly.defects import KINDS
 from convae.anomaly.folders import Folder
 
 
@@ -28,14 +29,19 @@ def test_means_and_intervals_are_over_seeds():
 
 
 def test_rates_are_over_digits():
-    values = {"unseen": 0.1, "test_normal": 0.2, "test_anomalous": 0.9, "precision": 0.99, "expected": [0.05, 0.15]}
-    records = [{"digit": digit, "seed": seed, "rates": {str(rate): values | {"unseen": 0.02 * digit} for rate in rates.RATES}}
-               for digit in range(10) for seed in (1, 2)]
-    found = study._rates(records)["0.05"]
+    values = {"unseen": 0.1, "test_normal": 0.2, "test_anomalous": 0.9, "precision": 0.99,
+              "defects": {kind: [0.1, 0.2, 0.3, 0.4, 0.5] for kind in KINDS}}
+    records = [{"digit": digit, "rates": {str(rate): {"combined": values | {"unseen": 0.02 * digit}} for rate in rates.RATES}}
+               for digit in reversed(range(10))]
+    of = study._rates(records)["0.05"]
+    low, high = of["expected"]
+    assert low < 0.05 < high
+    found = of["scores"]["combined"]
     assert found["unseen"]["value"] == pytest.approx(0.09)
     assert found["unseen"]["by_digit"] == pytest.approx([0.02 * digit for digit in range(10)])
-    assert found["inside_expected"] == pytest.approx(0.5)  # digits 3 to 7
+    assert found["as_expected"] == pytest.approx(np.mean([low <= 0.02 * digit <= high for digit in range(10)])) != 0
     assert found["test_normal"]["low"] == found["test_normal"]["high"] == pytest.approx(0.2)
+    assert found["defects"]["gap"] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
 
 
 def test_means_place_by_place():
@@ -55,6 +61,6 @@ def test_examples_are_files_of_three_kinds(tmp_path):
     images = examples.write_images(tmp_path / "images")
     normal = examples.write_normal(tmp_path / "normal")
     assert {p.name: len(list(p.iterdir())) for p in images.iterdir()} == {"good": 100, "with a defect": 42, "other digits": 36}
-    assert len(list(normal.iterdir())) == 300
+    assert len(list(normal.iterdir())) == 1_000
     assert Image.open(next((images / "good").iterdir())).size == (28, 28)
     assert len(list(Folder(images))) == 178

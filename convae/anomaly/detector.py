@@ -3,7 +3,8 @@
 A variational autoencoder is trained on normal images alone, or several from different seeds. The paper compares input and
 output; here that comparison is one half of what counts: the difference with its sign, averaged over 3 × 3 pixels. The other half
 are the encoder's maps of layer 3. Both together, scaled and projected, are compared with those of normal images, and the score
-is the distance to the nearest. The difference also says where an image is unusual.
+is the distance to the nearest. The difference also says where an image is unusual, and finds what is wrong in one place
+only.
 """
 
 from typing import NamedTuple
@@ -25,6 +26,7 @@ BLUR = 3           # pixels: differences are averaged over so many squared
 SEEN = 540_000     # images that training sees, each as often as it takes,
 EPOCHS = (5, 400)  # but no fewer and no more epochs than these
 MEMORY = 5_000     # normal images that are remembered, at most
+USUAL = 0.99       # share of normal training images that are usual
 _AT_ONCE = 500
 
 
@@ -59,10 +61,12 @@ class Detector:
         The first member's; the others' seeds follow it.
     deviation : Tensor
         Standard deviation of the averaged difference of input and output in normal images, ``(1, 1, 28, 28)``.
+    usual : Tensor
+        The score and the largest difference that 99 % of the normal training images keep to, ``(2,)``.
     """
 
-    def __init__(self, members: list[Member], recipe: Recipe, deviation: Tensor):
-        self.members, self.recipe, self.deviation = members, recipe, deviation
+    def __init__(self, members: list[Member], recipe: Recipe, deviation: Tensor, usual: Tensor):
+        self.members, self.recipe, self.deviation, self.usual = members, recipe, deviation, usual
 
     @classmethod
     def fit(cls, images: Tensor, latent_dim: int = 16, members: int = 1, epochs: int | None = None, seed: int = 0,
@@ -106,16 +110,37 @@ class Detector:
     def of(cls, models: list, recipe: Recipe, images: Tensor) -> "Detector":
         """From autoencoders that were trained on normal `images`; `recipe` is the first one's."""
         members = [Member.remember(model, images, recipe.seed) for model in models]
-        detector = cls(members, recipe, torch.ones(1, 1, 28, 28))
+        detector = cls(members, recipe, torch.ones(1, 1, 28, 28), torch.ones(2))
         differences = torch.cat([detector._compare(part)[1] for part in images.split(_AT_ONCE)])
         deviation = differences.square().mean(0, keepdim=True)
         detector.deviation = (deviation + deviation.mean()).sqrt().clamp(min=1e-6)
+        remembered = sum(nearest(member.memory, member.memory, leave_out=1) for member in members) / len(members)
+        detector.usual = torch.stack([each.quantile(USUAL) for each in (remembered, _largest(differences))]).clamp(min=1e-6)
         return detector
 
     def scores(self, images: Tensor) -> Tensor:
-        """How unusual each of `images` ``(N, 1, 28, 28)`` is, ``(N,)``: higher is more anomalous."""
-        return torch.cat([sum(member.distances(*look(member.model, part)) for member in self.members) / len(self.members)
-                          for part in images.split(_AT_ONCE)])
+        """How unusual each of `images` ``(N, 1, 28, 28)`` is as a whole, ``(N,)``: higher is more anomalous."""
+        return self._both(images)[0]
+
+    def largest_differences(self, images: Tensor) -> Tensor:
+        """The largest averaged difference of input and output, whatever its sign, in each of `images`, ``(N,)``."""
+        return self._both(images)[1]
+
+    def combined(self, images: Tensor) -> Tensor:
+        """How unusual each of `images` is as a whole or in one place, whichever is more, in units of what is usual, ``(N,)``.
+
+        The nearest normal images are near to one with a small defect, too; the largest difference finds it.
+        """
+        return (self._both(images) / self.usual[:, None]).amax(0)
+
+    def _both(self, images):
+        return torch.cat([self._both_at_once(part) for part in images.split(_AT_ONCE)], 1)
+
+    def _both_at_once(self, images):
+        looks = [look(member.model, images) for member in self.members]
+        distances = [member.distances(*seen) for member, seen in zip(self.members, looks, strict=True)]
+        difference = sum(differences for differences, _ in looks) / len(looks)
+        return torch.stack([sum(distances) / len(distances), _largest(difference)])
 
     def explain(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What the members make of `images` on average, and by how much the images differ from it, both ``(N, 28, 28)``.
@@ -138,7 +163,7 @@ class Detector:
 
     def tensors(self) -> dict[str, Tensor]:
         """All numbers, by name."""
-        found = {"deviation": self.deviation}
+        found = {"deviation": self.deviation, "usual": self.usual}
         for i, member in enumerate(self.members):
             found |= {f"{i}.model.{name}": tensor for name, tensor in member.model.state_dict().items()}
             found |= {f"{i}.mean": member.space.mean, f"{i}.axes": member.space.axes, f"{i}.memory": member.memory}
@@ -154,7 +179,7 @@ class Detector:
             start = f"{i}.model."
             model.load_state_dict({name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)})
             members.append(Member(model, Space(tensors[f"{i}.mean"], tensors[f"{i}.axes"]), tensors[f"{i}.memory"]))
-        return cls(members, recipe, tensors["deviation"])
+        return cls(members, recipe, tensors["deviation"], tensors["usual"])
 
 
 def seeds_of(members: int, seed: int) -> list[int]:
@@ -163,7 +188,7 @@ def seeds_of(members: int, seed: int) -> list[int]:
 
 
 def constants() -> list:
-    """All that decides on a detector beside its arguments."""
+    """All that decides on :meth:`Detector.scores` beside the arguments."""
     return [FLOOR, AXES, NEIGHBOURS, MEMORY, SEEN, EPOCHS, BLUR]
 
 
@@ -186,7 +211,12 @@ def averaged(differences: Tensor) -> Tensor:
     return avg_pool2d(differences, BLUR, 1, BLUR // 2)
 
 
-def nearest(memory: Tensor, points: Tensor) -> Tensor:
-    """Mean distance of `points` ``(N, K)`` to the nearest in `memory` ``(M, K)``, ``(N,)``."""
+def nearest(memory: Tensor, points: Tensor, leave_out: int = 0) -> Tensor:
+    """Mean distance of `points` ``(N, K)`` to the nearest in `memory` ``(M, K)``, leaving out the very nearest `leave_out`
+    (1 if `points` are those of the memory), ``(N,)``."""
     distances = torch.cdist(points.double(), memory.double())  # in double precision: the squares of small distances cancel
-    return distances.topk(min(NEIGHBOURS, len(memory)), largest=False).values.mean(1)
+    return distances.topk(min(NEIGHBOURS + leave_out, len(memory)), largest=False).values[:, leave_out:].mean(1)
+
+
+def _largest(differences):
+    return differences.flatten(1).abs().amax(1).double()

@@ -1,6 +1,6 @@
 """Folders of images to try ``convae fit`` and ``convae detect`` on: ``python -m convae.anomaly.examples DIR``.
 
-Digits 2 of MNIST play the good parts. Which images are taken is a rule: always the first.
+MNIST's zeros play the good parts, as rings. Which images are taken is a rule: always the first.
 """
 
 import sys
@@ -12,9 +12,10 @@ from PIL import Image
 from convae.anomaly.defects import KINDS, make_defects
 from convae.data import load_mnist
 
-DIGIT = 2
-NORMAL, UNSEEN, OTHERS = 300, 100, 4        # images; others of each other digit
-LEVELS = (3, 5)                             # of the defects: some of each kind
+MODEL = Path(__file__).with_name("example.safetensors")  # what ``convae fit`` makes of the normal images
+DIGIT = 0
+NORMAL, UNSEEN, OTHERS = 1_000, 100, 4        # images; others of each other digit
+DEFECTS, LEVEL = 6, 5                       # of each kind, and how severe
 
 
 def write_normal(folder: Path) -> Path:
@@ -30,9 +31,8 @@ def write_images(folder: Path) -> Path:
     of_digit = images[labels == DIGIT]
     _write(folder / "good", of_digit[:UNSEEN], "{:03}")
     for k, kind in enumerate(KINDS):
-        for level in LEVELS:
-            clean = of_digit[UNSEEN + 3 * k:UNSEEN + 3 * k + 3]
-            _write(folder / "with a defect", make_defects(clean, kind, level)[0], f"{kind} {level} {{}}")
+        clean = of_digit[UNSEEN:][DEFECTS * k:DEFECTS * (k + 1)]
+        _write(folder / "with a defect", make_defects(clean, kind, LEVEL)[0], f"{kind} {{}}")
     for digit in set(range(10)) - {DIGIT}:
         _write(folder / "other digits", images[labels == digit][:OTHERS], f"{digit} {{}}")
     return folder

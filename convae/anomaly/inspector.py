@@ -23,7 +23,7 @@ from convae.anomaly.conformal import check_rate, needed, p_values, threshold
 from convae.anomaly.detector import Detector
 from convae.files import write_atomically
 
-FORMAT = 1            # of a model file; another number is refused
+FORMAT = 2            # of a model file; another number is refused
 LARGEST_WHOLE = 56    # pixels: the longest side up to which an image is resized, not tiled
 FEWEST = 10           # normal images that can be fitted to
 TILES = 20_000        # drawn from all normal images, at most
@@ -105,13 +105,14 @@ class Inspector:
         return inspector
 
     def scores(self, images: Iterable[np.ndarray]) -> Iterator[float]:
-        """The score of each image ``(H, W)``, in order; a few hundred small ones are read and scored at a time."""
+        """The score of each image ``(H, W)``, in order: :meth:`Detector.combined`, of tiles the largest; a few hundred small
+        images are read and scored at a time."""
         if self.view == "tiles":
             for image in images:
-                yield max(self.detector.scores(part).max().item() for _, part in _tiles_of(image))
+                yield max(self.detector.combined(part).max().item() for _, part in _tiles_of(image))
         else:
             for part in _parts(images):
-                yield from self.detector.scores(_stack(map(resized, part))).tolist()
+                yield from self.detector.combined(_stack(map(resized, part))).tolist()
 
     def inspections(self, images: Iterable[np.ndarray]) -> Iterator[Inspection]:
         """Score, repaired image and where it differs, for each image ``(H, W)``, in order."""
@@ -120,7 +121,7 @@ class Inspector:
             return
         for part in _parts(images):
             small = _stack(map(resized, part))
-            found = self.detector.scores(small).tolist(), *(each.numpy() for each in self.detector.explain(small))
+            found = self.detector.combined(small).tolist(), *(each.numpy() for each in self.detector.explain(small))
             for image, score, repaired, difference in zip(part, *found, strict=True):
                 yield self._inspection(score, image, resized(repaired, image.shape), resized(difference, image.shape))
 
@@ -128,7 +129,7 @@ class Inspector:
         stitched = [tiles.Stitcher(*tiles.padded(image).shape) for _ in range(2)]
         score = -np.inf
         for places, part in _tiles_of(image):
-            score = max(score, self.detector.scores(part).max().item())
+            score = max(score, self.detector.combined(part).max().item())
             for stitcher, found in zip(stitched, self.detector.explain(part), strict=True):
                 stitcher.add(found.numpy(), places)
         height, width = image.shape

@@ -98,6 +98,12 @@ def repairs_without_a_network(dimensions) -> dict:
     return found
 
 
+def scores_of(detector: Detector, images: Tensor) -> dict[str, Tensor]:
+    """How unusual `images` ``(N, 1, 28, 28)`` are to a detector, each ``(N,)``: as a whole, in one place, in either way."""
+    return {"detector": detector.scores(images), "largest_difference": detector.largest_differences(images),
+            "combined": detector.combined(images)}
+
+
 def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
     """Per-region overlap (PRO), in [0, 1].
 
@@ -130,7 +136,9 @@ def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
 
 def _scores(outputs, detector, images):
     found = {"squared_error": squared_error(outputs, images).numpy()}
-    return found | ({"detector": detector.scores(images).numpy()} if detector else {})
+    if detector:
+        found |= {name: score.numpy() for name, score in scores_of(detector, images).items()}
+    return found
 
 
 def _maps(outputs, detector, images):

@@ -1,19 +1,21 @@
-"""Are false-alarm rates kept? A threshold chosen on some normal digits, tried on others."""
+"""Are false-alarm rates kept, and what is found then? A threshold chosen on some normal digits, tried on others."""
 
 import hashlib
 import json
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from convae.anomaly.conformal import expected_rate, p_values
-from convae.anomaly.detector import Detector, constants
+from convae.anomaly.conformal import p_values
+from convae.anomaly.defects import KINDS, LEVELS, make_defects
+from convae.anomaly.detector import USUAL, Detector, constants
+from convae.anomaly.local import scores_of
 from convae.data import load_mnist
 
 VERSION = 1                  # of what is measured and how: another version makes other keys
 RATES = (0.01, 0.05, 0.1)
 HELD_OUT = 1_000             # normal training images for the threshold, and as many others to try it on
+DAMAGED = 100                # normal test images, the first ones, that get each defect
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Task:
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever the task, the detector or the measuring does."""
-        content = ["rates", self.digit, self.seed, constants(), VERSION]
+        content = ["rates", self.digit, self.seed, constants(), USUAL, VERSION]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @property
@@ -36,21 +38,25 @@ class Task:
 
 
 def run(task: Task) -> dict:
-    """For each rate asked for: the share of alarms among normal images of the same source and of MNIST's test half, whose writers
-    are others; and the share of other digits that are found."""
+    """By score and by the rate asked for: the share of alarms among normal images of the same source and of MNIST's test half,
+    half of which are other writers'; the share of other digits and of normal ones with a defect that is found."""
     (images, labels), (test, test_labels) = load_mnist(train=True), load_mnist(train=False)
     normal = images[labels == task.digit]
     normal = normal[torch.randperm(len(normal), generator=torch.Generator().manual_seed(task.seed))]
     found = Detector.fit(normal[2 * HELD_OUT:], seed=task.seed, progress=False)
-    calibration, unseen = (found.scores(part).numpy() for part in normal[:2 * HELD_OUT].split(HELD_OUT))
-    others = found.scores(test).numpy()
-    same = (test_labels == task.digit).numpy()
+    calibration, unseen = normal[:2 * HELD_OUT].split(HELD_OUT)
+    same = test_labels == task.digit
+    clean = test[same][:DAMAGED]
+    groups = {"calibration": calibration, "unseen": unseen, "test_normal": test[same], "test_anomalous": test[~same],
+              **{f"{kind} {level}": make_defects(clean, kind, level)[0] for kind in KINDS for level in LEVELS}}
+    scores = {name: scores_of(found, group) for name, group in groups.items()}
     record = {"key": task.key, "digit": task.digit, "seed": task.seed, "rates": {}}
     for rate in RATES:
-        alarms = {name: p_values(calibration, scores) <= rate for name, scores in
-                  {"unseen": unseen, "test_normal": others[same], "test_anomalous": others[~same]}.items()}
-        record["rates"][str(rate)] = {name: round(float(np.mean(each)), 6) for name, each in alarms.items()} | {
-            "expected": expected_rate(HELD_OUT, rate, HELD_OUT)}
-        true, false = (int(alarms[name].sum()) for name in ("test_anomalous", "test_normal"))
-        record["rates"][str(rate)]["precision"] = round(true / max(1, true + false), 6)
+        for score in scores["calibration"]:
+            alarms = {name: p_values(scores["calibration"][score], of[score]) <= rate for name, of in scores.items()}
+            true, false = (int(alarms[name].sum()) for name in ("test_anomalous", "test_normal"))
+            record["rates"].setdefault(str(rate), {})[score] = {
+                **{name: round(float(alarms[name].mean()), 6) for name in ("unseen", "test_normal", "test_anomalous")},
+                "precision": round(true / max(1, true + false), 6),
+                "defects": {kind: [round(float(alarms[f"{kind} {level}"].mean()), 6) for level in LEVELS] for kind in KINDS}}
     return record

@@ -1,0 +1,45 @@
+"""Textures are what they are said to be, and what is measured on them is what it should be."""
+
+import numpy as np
+import pytest
+
+from convae.anomaly import detector, inspector, textures
+from convae.anomaly.textures import DEFECTS, SIDE, TEXTURES, damage_textures, make_textures
+
+
+@pytest.mark.parametrize("texture", TEXTURES)
+def test_textures_are_seeded_and_all_different(texture):
+    images = make_textures(texture, 3, 0)
+    assert images.shape == (3, SIDE, SIDE) and images.dtype == np.float32
+    assert 0 <= images.min() and images.max() <= 1 and images.std() > 0.05
+    assert (make_textures(texture, 3, 0) == images).all()
+    assert abs(images[0] - images[1]).mean() > 0.02
+    assert abs(make_textures(texture, 1, 1)[0] - images[0]).mean() > 0.02
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_defect_changes_one_place_by_its_strength(defect):
+    clean = make_textures("weave", 4, 0)
+    strong, masks = damage_textures(clean, defect, 1.0, 1)
+    weak, same = damage_textures(clean, defect, 0.5, 1)
+    assert (masks == same).all()
+    assert (20 < masks.sum((1, 2))).all() and (masks.sum((1, 2)) < 300).all()
+    assert abs(strong - clean)[masks].mean() > 20 * abs(strong - clean)[~masks].mean()
+    assert abs(weak - clean)[masks].mean() == pytest.approx(abs(strong - clean)[masks].mean() / 2, rel=0.15)
+    rows, columns = (np.ptp(np.nonzero(masks[0])[axis]) for axis in (0, 1))
+    assert max(rows, columns) < 32
+
+
+def test_a_clear_stain_is_found_and_located(monkeypatch):
+    monkeypatch.setattr(detector, "EPOCHS", (1, 4))
+    monkeypatch.setattr(inspector, "TILES", 2_000)
+    monkeypatch.setattr(textures, "NORMAL", 20)
+    monkeypatch.setattr(textures, "UNSEEN", 6)
+    monkeypatch.setattr(textures, "DEFECTS", {"stain": DEFECTS["stain"]})
+    record = textures.run(textures.Task("studs", 1))
+    assert set(record["defects"]) == {"faint stain", "clear stain"}
+    clear = record["defects"]["clear stain"]
+    assert set(clear["image_auroc"]) == {"squared_error", "gaussian_averaged", "combined"}
+    assert clear["image_auroc"]["combined"] > 0.9 and clear["pixel_auroc"] > 0.7
+    assert clear["region_overlap"] > 0.2
+    assert record["defects"]["faint stain"]["image_auroc"]["combined"] <= clear["image_auroc"]["combined"]
