@@ -38,7 +38,7 @@ from convae.evaluation.latent import (
 )
 from convae.evaluation.recognition import NearestImage, Reading, confusion, legibility_gain, misrecognised, read
 from convae.evaluation.sharpness import blurred_as_much, edge_steepness, fine_detail, grey_ink, raggedness, variety
-from convae.evaluation.statistics import Estimate, bootstrap, ratio_of_shares, share
+from convae.evaluation.statistics import Estimate, bootstrap, mean_with_t_interval, ratio_of_shares, share
 
 
 def draws(n, d, seed=0):
@@ -958,3 +958,11 @@ def test_of_a_gap_that_is_filled_only_the_pixels_that_had_ink_are_told():
     erased = (images != damaged).sum((1, 2, 3)).numpy() / 16
     np.testing.assert_allclose(change_map_area(damaged, images, corners), 0.5 + 0.5 * erased)
     assert erased.max() < 1
+
+
+def test_students_interval_covers_what_it_says_and_two_values_have_a_range():
+    samples = np.random.default_rng(0).normal(3, 2, (4000, 5))
+    intervals = [mean_with_t_interval(sample) for sample in samples]
+    assert np.mean([e.low <= 3 <= e.high for e in intervals]) == pytest.approx(0.95, abs=0.015)
+    assert mean_with_t_interval([1, 4]) == (2.5, 1, 4)
+    assert mean_with_t_interval([2]) == (2, 2, 2)

@@ -49,7 +49,8 @@ def run(monkeypatch, *arguments):
 def test_from_files_to_scores(place, tmp_path, monkeypatch, capsys):
     assert run(monkeypatch, "detect", place / "new", "--model", place / "models" / "ones.safetensors", "--out", tmp_path / "R",
                "--false-alarms", "0.02") is None
-    assert "99 normal images were held out: enough for a false-alarm rate of 0.02 (it needs 49)" in capsys.readouterr().out
+    assert "99 normal images were held out: enough for a false-alarm rate of 0.02 on average (it needs 49). Of 1,000 new " \
+        "normal images this model will call " in capsys.readouterr().out
     content = json.loads((tmp_path / "R" / "scores.json").read_text(encoding="utf-8"))
     rows = content["scores"]
     assert len(rows) == content["images"] == 40

@@ -7,6 +7,7 @@ from PIL import Image
 from convae.anomaly import examples, published, rates, study
 from convae.anomaly.defects import KINDS
 from convae.anomaly.folders import Folder
+from convae.anomaly.textures import TEXTURES
 
 
 def record(cls, data="mnist", latent_dim=16, **auroc):
@@ -19,7 +20,7 @@ def test_means_and_intervals_are_over_seeds():
     records += [record(cls, latent_dim=2, plain=[0.1]) for cls in range(10)]
     found = study._protocol(records, "mnist")
     assert found["plain"]["mean"] == pytest.approx(0.595)
-    assert (found["plain"]["low"], found["plain"]["high"]) == pytest.approx((0.545, 0.645))
+    assert (found["plain"]["low"], found["plain"]["high"]) == pytest.approx((0.545, 0.645))  # of two seeds, the range
     assert found["plain"]["by_class"] == pytest.approx([0.55 + 0.01 * cls for cls in range(10)])
     assert found["plain"]["by_seed"].shape == (2, 10)
     assert found["svm"]["low"] == found["svm"]["mean"] == pytest.approx(0.9)
@@ -42,6 +43,30 @@ def test_rates_are_over_digits():
     assert found["as_expected"] == pytest.approx(np.mean([low <= 0.02 * digit <= high for digit in range(10)])) != 0
     assert found["test_normal"]["low"] == found["test_normal"]["high"] == pytest.approx(0.2)
     assert found["defects"]["gap"] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+def test_defects_are_means_over_seeds_by_family_and_dimension(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "RECORDS", tmp_path)
+    (tmp_path / "repairs.json").write_text('{"median": {"gap 1": 1.5}}')
+    records = [{"recipe": task.recipe.to_dict(), "clean_error": float(task.recipe.latent_dim + task.recipe.seed),
+                "defects": {"gap 1": {"repair": 0.1 * task.recipe.seed, "image_auroc": {"squared_error": 0.5}}}}
+               for task in study.defects()]
+    found = study._defects(records)
+    assert found["without_a_network"] == {"median": {"gap 1": 1.5}}
+    assert found["families"]["vae"].keys() == {str(d) for d in study.DIMENSIONS}
+    assert found["families"]["dense_vae"].keys() == {str(d) for d in study.OTHER_DIMENSIONS}
+    of = found["families"]["vae"]["16"]
+    assert of["clean_error"]["value"] == pytest.approx(18) and of["defects"]["gap 1"]["repair"] == pytest.approx(0.2)
+    assert found["families"]["ae"]["8"]["defects"]["gap 1"]["repair"] == pytest.approx(0.15)
+
+
+def test_textures_are_means_over_seeds():
+    records = [{"texture": texture, "false_alarms": 0.1 * seed, "defects": {"clear stain": {"found": 0.4 * seed}}}
+               for texture in TEXTURES for seed in (1, 2)]
+    found = study._textures(records)
+    assert found.keys() == TEXTURES.keys()
+    assert found["weave"]["false_alarms"] == pytest.approx(0.15)
+    assert found["weave"]["defects"]["clear stain"]["found"] == pytest.approx(0.6)
 
 
 def test_means_place_by_place():

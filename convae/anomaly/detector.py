@@ -133,6 +133,11 @@ class Detector:
         """
         return (self._both(images) / self.usual[:, None]).amax(0)
 
+    def all_scores(self, images: Tensor) -> dict[str, Tensor]:
+        """``detector``: :meth:`scores`; ``largest_difference``; ``combined``; each ``(N,)``."""
+        whole, place = both = self._both(images)
+        return {"detector": whole, "largest_difference": place, "combined": (both / self.usual[:, None]).amax(0)}
+
     def _both(self, images):
         return torch.cat([self._both_at_once(part) for part in images.split(_AT_ONCE)], 1)
 
@@ -188,8 +193,8 @@ def seeds_of(members: int, seed: int) -> list[int]:
 
 
 def constants() -> list:
-    """All that decides on :meth:`Detector.scores` beside the arguments."""
-    return [FLOOR, AXES, NEIGHBOURS, MEMORY, SEEN, EPOCHS, BLUR]
+    """All that decides on the scores beside the arguments of :meth:`Detector.fit`."""
+    return [FLOOR, AXES, NEIGHBOURS, MEMORY, SEEN, EPOCHS, BLUR, USUAL, Recipe("vae", 16).to_dict()]
 
 
 @torch.no_grad()

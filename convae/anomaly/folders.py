@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from convae.anomaly import report
-from convae.anomaly.conformal import check_rate, needed
+from convae.anomaly.conformal import check_rate, expected_rate, needed
 from convae.anomaly.images import ImageError, list_images, read_images
 from convae.anomaly.inspector import Inspection, Inspector, enough
 from convae.files import write_all_atomically
@@ -77,8 +77,10 @@ def advice(inspector: Inspector, false_alarms: float) -> str:
     """Whether the images held out are enough for a false-alarm rate, in a sentence."""
     n = len(inspector.calibration)
     if n >= needed(false_alarms):
-        return (f"{n} normal images were held out: enough for a false-alarm rate of {false_alarms:.3g} "
-                f"(it needs {needed(false_alarms)}).")
+        low, high = expected_rate(n, false_alarms, 1_000)
+        return (f"{n} normal images were held out: enough for a false-alarm rate of {false_alarms:.3g} on average (it needs "
+                f"{needed(false_alarms)}). Of 1,000 new normal images this model will call {1000 * low:.0f} to {1000 * high:.0f} "
+                f"anomalous, in 95 of 100 cases; the more are held out, the narrower.")
     return (f"{n} normal images were held out, and a false-alarm rate of {false_alarms:.3g} needs {needed(false_alarms)}: fit to "
             f"at least {enough(false_alarms)} images for it. Until then, what scores above all {n} is called anomalous: of "
             f"normal images about {1 / (n + 1):.2g}.")

@@ -16,7 +16,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor
 
 from convae.anomaly.defects import KINDS, LEVELS, make_defects
-from convae.anomaly.detector import Detector
+from convae.anomaly.detector import Detector, constants
 from convae.data import load_mnist
 from convae.evaluation.forward import reconstruct, squared_error
 from convae.recipes import Recipe
@@ -35,8 +35,8 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Sixteen hexadecimal digits that differ whenever the recipe or the measuring does."""
-        return hashlib.sha256(json.dumps([self.recipe.to_dict(), VERSION], sort_keys=True).encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits that differ whenever the recipe, the detector's constants or the measuring does."""
+        return hashlib.sha256(json.dumps([self.recipe.to_dict(), constants(), VERSION], sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def name(self) -> str:
@@ -98,12 +98,6 @@ def repairs_without_a_network(dimensions) -> dict:
     return found
 
 
-def scores_of(detector: Detector, images: Tensor) -> dict[str, Tensor]:
-    """How unusual `images` ``(N, 1, 28, 28)`` are to a detector, each ``(N,)``: as a whole, in one place, in either way."""
-    return {"detector": detector.scores(images), "largest_difference": detector.largest_differences(images),
-            "combined": detector.combined(images)}
-
-
 def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
     """Per-region overlap (PRO), in [0, 1].
 
@@ -137,7 +131,7 @@ def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
 def _scores(outputs, detector, images):
     found = {"squared_error": squared_error(outputs, images).numpy()}
     if detector:
-        found |= {name: score.numpy() for name, score in scores_of(detector, images).items()}
+        found |= {name: score.numpy() for name, score in detector.all_scores(images).items()}
     return found
 
 

@@ -29,7 +29,7 @@ from convae.losses import kl_to_standard_normal
 from convae.recipes import Recipe
 from convae.training import reproducible
 
-VERSION = 1               # of what is measured and how: another version makes other keys
+VERSION = 2               # of what is measured and how: another version makes other keys
 PROTOCOLS = ("one", "rest")  # normal: one class, or all the others
 SEED = 1000              # the first; others follow from it
 SAMPLES = 10              # of z, for the reconstruction probability
@@ -75,7 +75,7 @@ class Task:
 def run(task: Task) -> dict:
     """The record of a task: the area under the ROC curve, over the whole test half, at the end of training.
 
-    By score, one area for each seed; ``together``, of which there is one, is the mean of all detectors' scores.
+    By score, one area for each seed; of ``together`` and ``combined_together``, by all seeds' networks, there is one.
     """
     data = _load(task.data)
     normal = {"one": data.train_labels == task.cls, "rest": data.train_labels != task.cls}[task.protocol]
@@ -83,28 +83,27 @@ def run(task: Task) -> dict:
     images = data.train[normal]
     if task.seeds:
         found = Detector.fit(images, task.latent_dim, task.seeds, seed=SEED, progress=False)
-        each = [network_scores(member, found.recipe, images, data.test) for member in found.members]
+        each = [network_scores(Detector.of([member.model], found.recipe, images), images, data.test) for member in found.members]
         scores = {name: [of[name] for of in each] for name in each[0]}
         scores["untrained"] = [untrained_scores(found.recipe, seed, images, data.test)
                                for seed in detector.seeds_of(task.seeds, SEED)]
         scores["together"] = [found.scores(data.test).numpy()]
+        scores["combined_together"] = [found.combined(data.test).numpy()]
     else:
         scores = {name: [score] for name, score in baselines(images, data.test).items()}
     return {"key": task.key, **dataclasses.asdict(task),
             "auroc": {name: [round(float(roc_auc_score(anomalous, score)), 6) for score in of] for name, of in scores.items()}}
 
 
-def network_scores(member: Member, recipe: Recipe, images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
+def network_scores(found: Detector, images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
     """Scores of `test` by name, each ``(N,)``, higher more anomalous.
 
     Parameters
     ----------
-    member : Member
-        Trained on `images`, all of which are normal.
-    recipe : Recipe
-        Of its model; what is drawn here is seeded by it.
+    found : Detector
+        With one member, trained on `images`, all of which are normal; what is drawn here is seeded by its recipe.
     """
-    model = member.model
+    model, recipe = found.members[0].model, found.recipe
     with torch.no_grad(), reproducible(recipe.seed):
         mu, sigma = map(torch.cat, zip(*(model.posterior(part) for part in test.split(1000)), strict=True))
         normal_mu = torch.cat([model.posterior(part)[0] for part in images.split(1000)])
@@ -121,7 +120,7 @@ def network_scores(member: Member, recipe: Recipe, images: Tensor, test: Tensor)
         "difference_neighbours": _nearest(Space.fit(known[0], axes=detector.AXES), known[0], seen[0]),
         "maps_neighbours": _nearest(Space.fit((known[1], Space.whitened(known[1], detector.FLOOR)), axes=detector.AXES),
                                     known[1], seen[1]),
-        "detector": _scores(member, test),
+        **{name: score.numpy() for name, score in found.all_scores(test).items()},
     }
 
 

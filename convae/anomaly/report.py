@@ -62,9 +62,9 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
 <table>{table}</table>
 {f"<h2>Files that could not be read: {len(summary['unreadable'])}</h2><ul>{unreadable}</ul>" if unreadable else ""}
 <h2>The {len(pictures)} most unusual images</h2>
-<p>The repaired image is the input as the model, which has seen normal images alone, would have it. Where the input is
-<b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b> by more than nearly all pixels of normal
-images are, the middle picture says so; the deeper, the more. The p-value is the share of normal images that score as high.</p>
+<p>The repaired image is the input as the model, which has seen normal images alone, would have it. The middle picture shows
+where the input is <b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b>, from half of what 999
+of 1,000 pixels of normal images keep to; the deeper, the more. The p-value is the share of normal images that score as high.</p>
 <main>{"".join(pictures)}</main>
 </html>
 """

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from convae import findings, readme
 from convae.anomaly import local, protocols, rates, textures
 from convae.anomaly.conformal import expected_rate
 from convae.anomaly.defects import KINDS
 from convae.anomaly.published import PUBLISHED
 from convae.claims.sweep import sweep
 from convae.dense import hidden_like_conv
-from convae.evaluation.statistics import mean_over_seeds
+from convae.evaluation.statistics import mean_with_t_interval
 from convae.files import write_all_atomically
 from convae.findings import ANOMALY
 from convae.notebook import to_json
@@ -80,8 +81,12 @@ def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler:
         if study == "defects":
             contents[RECORDS / "repairs.json"] = json.dumps(local.repairs_without_a_network(DIMENSIONS)) + "\n"
     write_all_atomically(contents)
-    results = {ANOMALY: to_json(tables())}
-    write_all_atomically(results)
+    found = tables()
+    write_all_atomically(results := {ANOMALY: to_json(found)})
+    findings.load_anomaly.cache_clear()
+    if found.keys() >= STUDIES.keys():  # else the README cannot say yet what was found
+        results |= (changed := readme.changes({}))
+        write_all_atomically(changed)
     return [*map(str, contents), *map(str, results)]
 
 
@@ -108,7 +113,7 @@ def _protocol(records, data, latent_dim=16):
     found = {}
     for score, of in chosen.items():
         by_seed = np.transpose([of[cls] for cls in range(10)])
-        mean = mean_over_seeds(by_seed.mean(1))
+        mean = mean_with_t_interval(by_seed.mean(1))
         found[score] = {"mean": mean.value, "low": mean.low, "high": mean.high, "by_class": by_seed.mean(0), "by_seed": by_seed}
     return found
 
@@ -124,7 +129,7 @@ def _rates(records):
             of = [r["rates"][str(rate)][score] for r in records]
             shares = {name: [each[name] for each in of] for name in ("unseen", "test_normal", "test_anomalous", "precision")}
             scores[score] = {
-                **{name: mean_over_seeds(values)._asdict() | {"by_digit": values} for name, values in shares.items()},
+                **{name: mean_with_t_interval(values)._asdict() | {"by_digit": values} for name, values in shares.items()},
                 "as_expected": float(np.mean([low <= value <= high for value in shares["unseen"]])),
                 "defects": {kind: np.mean([each["defects"][kind] for each in of], 0) for kind in KINDS}}
     return found
@@ -138,7 +143,7 @@ def _defects(records):
             chosen = [r for r in records if (r["recipe"]["model"], r["recipe"]["architecture"], r["recipe"]["difference"],
                                              r["recipe"]["latent_dim"]) == (model, architecture, difference, d)]
             found.setdefault(family, {})[str(d)] = {
-                "clean_error": mean_over_seeds([r["clean_error"] for r in chosen])._asdict(),
+                "clean_error": mean_with_t_interval([r["clean_error"] for r in chosen])._asdict(),
                 "defects": {defect: _mean([r["defects"][defect] for r in chosen]) for defect in chosen[0]["defects"]}}
     return {"families": found, "without_a_network": json.loads((RECORDS / "repairs.json").read_text(encoding="utf-8"))}
 

@@ -12,8 +12,8 @@ from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
 from convae.anomaly import tiles
-from convae.anomaly.detector import USUAL, averaged, constants
-from convae.anomaly.inspector import Inspector
+from convae.anomaly.detector import averaged, constants
+from convae.anomaly.inspector import TILES, Inspector
 from convae.anomaly.local import region_overlap
 from convae.anomaly.space import Space
 from convae.evaluation.forward import reconstruct, squared_error
@@ -127,7 +127,7 @@ class Task:
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever the task, the detector or the measuring does."""
-        content = ["textures", self.texture, self.seed, constants(), USUAL, VERSION]
+        content = ["textures", self.texture, self.seed, constants(), TILES, tiles.STRIDE, VERSION]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @property

@@ -43,7 +43,7 @@ class Task:
     recipe : Recipe
     held_out : int
         So many of the 60,000 training images, drawn with the recipe's seed, are not trained on but measured as unseen:
-        they come from the same source as the others, which MNIST's test images do not.
+        they were written by the same people as the others, which MNIST's test images were not.
     """
 
     recipe: Recipe

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binomtest, permutation_test
+from scipy.stats import t as student
 
 
 class Estimate(NamedTuple):
@@ -58,6 +59,16 @@ def bootstrap(statistic, *arrays, resamples: int = 1000, confidence: float = 0.9
     draws = [statistic(*(a[i] for a in arrays)) for i in (generator.integers(n, size=n) for _ in range(resamples))]
     low, high = np.percentile(draws, [50 * (1 - confidence), 50 * (1 + confidence)])
     return Estimate(float(statistic(*arrays)), float(low), float(high))
+
+
+def mean_with_t_interval(values, confidence: float = 0.95, at_least: int = 3) -> Estimate:
+    """The mean and Student's interval; of fewer than `at_least` values, for which that says nothing, their range instead."""
+    values = np.asarray(values, float)
+    mean, n = float(values.mean()), len(values)
+    if n < at_least:
+        return Estimate(mean, float(values.min()), float(values.max()))
+    half = float(student.ppf(0.5 + confidence / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return Estimate(mean, mean - half, mean + half)
 
 
 def mean_over_seeds(values, confidence: float = 0.95, resamples: int = 10_000) -> Estimate:
