@@ -21,11 +21,12 @@ SCORES = {  # of anomaly detection, as in figures/anomaly.json
     "difference_gaussian": "difference, Gaussian",
     "difference_neighbours": "difference, nearest",
     "maps_neighbours": "maps, nearest",
-    "untrained": "detector, untrained",
-    "detector": "detector",
-    "together": "detector, five together",
+    "untrained": "both, network untrained",
+    "detector": "both: difference and maps",
+    "together": "both, all seeds together",
     "largest_difference": "largest difference",
-    "combined": "either of these two",
+    "combined": "detector: both or largest",
+    "combined_together": "detector, all seeds together",
     "pca_pixels": "PCA residual",
     "pca_averaged": "PCA residual, averaged",
     "neighbours_pixels": "nearest neighbours",
@@ -89,7 +90,7 @@ def per_cent(score: dict) -> Estimate:
 
 
 def area(score: dict) -> str:
-    """The same as text, such as ``97.77 (97.70 – 97.84)``; without an interval where there are no seeds to compare."""
+    """The same as text, such as ``97.77 (97.70 – 97.84)``; of two seeds with their range, of one without."""
     return f"{per_cent(score):.2f}" if len(score["by_seed"]) > 1 else f"{per_cent(score).value:.2f}"
 
 

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.stats import f_oneway
 
 from convae import findings
 from convae.claims import publish, records, verdicts
@@ -86,6 +87,15 @@ def test_a_choice_that_alone_decides_is_found_and_the_others_explain_nothing(cho
     assert found["share"] == pytest.approx(1 / len(CHOICES[choice]))
     shares = {level["value"]: level["share"] for level in found["choices"][choice]["levels"]}
     assert shares == {value: float(value == first) for value in CHOICES[choice]}
+
+
+def test_a_choices_p_is_that_of_the_f_test_times_the_number_of_choices():
+    effects = np.random.default_rng(0).normal(size=36) + [2 * (row["kl_weight"] == 2) for row in design()]
+    found = verdicts.over_universes(criterion(), {(u, 101): cast(effect) for u, effect in enumerate(effects)})["choices"]
+    assert found["kl_weight"]["p"] < 0.05 < found["slope"]["p"]
+    for name, values in CHOICES.items():
+        groups = [[e for e, row in zip(effects, design(), strict=True) if row[name] == value] for value in values]
+        assert found[name]["p"] == pytest.approx(min(1, 7 * f_oneway(*groups).pvalue)), name
 
 
 def test_a_universe_counts_once_with_the_mean_of_its_seeds():

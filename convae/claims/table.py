@@ -74,5 +74,5 @@ def _numbers(criteria):
 def _criterion(c):
     universes = c["universes"]
     texts = (c["measured"], findings.rule(c), findings.effect(c), f"{c['p_adjusted']:.4f}", "yes" if c["holds"] else "no",
-             f"{universes['share']:.0%}" if universes else "–", universes["most"].replace("_", " ") if universes else "–")
+             f"{universes['share']:.0%}" if universes else "–", findings.text_of(universes["most"]) if universes else "–")
     return "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in texts) + "</tr>"

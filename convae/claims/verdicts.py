@@ -9,7 +9,7 @@
 """
 
 import numpy as np
-from scipy.stats import false_discovery_control
+from scipy.stats import beta, false_discovery_control
 
 from convae.claims.designs import CHOICES, design
 from convae.claims.statements import CLAIMS, Cast, Criterion, tail_ratio
@@ -78,7 +78,11 @@ def over_seeds(criterion: Criterion, casts: list[Cast]) -> dict:
 
 
 def over_universes(criterion: Criterion, universes: Casts) -> dict | None:
-    """The effect in every universe, the share in which it passes, and how much of its variance each choice explains."""
+    """The effect in every universe, the share in which it passes, and how much of its variance each choice explains.
+
+    With each choice's share stands p of the F-test that the choice does nothing, times the number of choices (Bonferroni):
+    some share is always explained by chance.
+    """
     by_universe: dict[int, list[float]] = {}
     for (universe, _), cast in universes.items():
         try:
@@ -96,8 +100,10 @@ def over_universes(criterion: Criterion, universes: Casts) -> dict | None:
         scaled = _scale(criterion, effects)
         between = sum(level.sum() * (scaled[level].mean() - scaled.mean()) ** 2 for level in at)
         total = ((scaled - scaled.mean()) ** 2).sum()
+        explains = between / total if total else 0.0
+        by_chance = beta((len(values) - 1) / 2, (len(effects) - len(values)) / 2)  # what F is for a share
         choices[name] = {
-            "explains": between / total if total else 0.0,
+            "explains": explains, "p": min(1.0, len(CHOICES) * float(by_chance.sf(explains))),
             "levels": [{"value": value, "effect": _mean(criterion, effects[level]), "share": passes[level].mean()}
                        for value, level in zip(values, at, strict=True)],
         }

@@ -7,6 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
 
+from convae.findings import text_of
 from convae.plots.style import FAINT, INK, new_figure, panel_title
 
 HOLDS, FAILS = "#1f6fd0", "#e76300"  # and filled against hollow, for those who see no colours
@@ -90,13 +91,12 @@ def all_universes(claims: dict, universes: list[dict]) -> Figure:
     above.set_yticks(np.arange(len(claims)) + 0.5, claims, fontweight="bold")
     for y, row in enumerate(passes):
         above.text(len(universes) + 0.4, y + 0.5, f"{row.mean():.0%}", va="center", fontsize=9, color=INK)
-    levels = np.array([[choices[name].index(str(universes[u][name])) for u in order] for name in choices])
+    levels = np.array([[choices[name].index(text_of(universes[u][name])) for u in order] for name in choices])
     greys = ListedColormap(["#f1f1f1", "#a9a9a9", "#4f4f4f"])
     below.pcolormesh(levels, cmap=greys, vmin=0, vmax=2, edgecolors="white", linewidth=1)
     below.set_yticks(np.arange(len(choices)) + 0.5, [name.replace("_", " ") for name in choices])
     for y, values in enumerate(choices.values()):
-        listed = " · ".join(value.replace("_", " ") for value in values)
-        below.text(len(universes) + 0.4, y + 0.5, listed, va="center", fontsize=8, color=INK)
+        below.text(len(universes) + 0.4, y + 0.5, " · ".join(values), va="center", fontsize=8, color=INK)
     for axes in (above, below):
         axes.invert_yaxis()
         axes.tick_params(length=0, labelsize=9)
@@ -127,11 +127,11 @@ def specification_curve(name: str, claim: dict, universes: list[dict]) -> Figure
     elif criterion["unit"] == "share":
         above.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     for y, (choice, value) in enumerate(rows):
-        at = [i for i, u in enumerate(order) if str(universes[u][choice]) == value]
+        at = [i for i, u in enumerate(order) if text_of(universes[u][choice]) == value]
         below.scatter(at, [y] * len(at), s=16, marker="s", color=[HOLDS if passes[order[i]] else FAILS for i in at])
         if y and rows[y - 1][0] != choice:
             below.axhline(y - 0.5, color="#dddddd", linewidth=0.8)
-    below.set_yticks(range(len(rows)), [f"{c.replace('_', ' ')}: {v.replace('_', ' ')}" for c, v in rows], fontsize=8)
+    below.set_yticks(range(len(rows)), [f"{c.replace('_', ' ')}: {v}" for c, v in rows], fontsize=8)
     below.set(ylim=(len(rows) - 0.4, -0.6), xlim=(-0.7, len(universes) - 0.3), xticks=[], xlabel="universes, by effect")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
@@ -218,7 +218,7 @@ def _with_universes(claims):
 def _choices(criteria):
     """The choices with their values as text, the default first."""
     choices = next(iter(criteria.values()))["universes"]["choices"]
-    return {name: [str(level["value"]) for level in of["levels"]] for name, of in choices.items()}
+    return {name: [text_of(level["value"]) for level in of["levels"]] for name, of in choices.items()}
 
 
 def _passes(criterion):
