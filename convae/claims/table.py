@@ -11,10 +11,10 @@ COLOURS = {"reproduced": "#1f6fd0", "reproduced in part": "#5b86bd", "not reprod
            "not decidable from the text": "#707070"}
 STYLE = """
 <style>
-.claims { border-collapse: collapse; width: 100%; font-size: 13px; }
+.claims { border-collapse: collapse; width: 100%; font-size: 13px; table-layout: auto !important; }
 .claims td, .claims th { padding: 4px 8px; vertical-align: top; text-align: left !important; }
-.claims > thead th { cursor: pointer; user-select: none; border-bottom: 2px solid #888; white-space: nowrap; }
-.claims > thead th::after { content: " ↕"; color: #aaa; }
+.claims > thead th { cursor: pointer; user-select: none; border-bottom: 2px solid #888; }
+.claims > thead th::after { content: "\\00a0↕"; color: #aaa; }
 .claims tbody { border-bottom: 1px solid #ddd; }
 .claims summary { cursor: pointer; color: #1f6fd0; }
 .claims img { max-width: 100%; }
