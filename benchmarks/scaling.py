@@ -6,15 +6,15 @@ that is made from it.
 """
 
 import json
-import math
 import os
 import statistics
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 from convae.claims import records, sweep
-from convae.claims.designs import CHOICES, REPLICATES, SEEDS, design, universes
+from convae.claims.designs import CHOICES, SEEDS, one_universe
 from convae.claims.measure import Task
 from convae.files import write_all_atomically
 from convae.readme import replace_block
@@ -52,8 +52,8 @@ def summarise(found: dict, seconds_a_task: list[float]) -> dict:
     overhead = statistics.median(found["overhead"])
     one, two = (statistics.median(found["workers"][w]) for w in ("1", "2"))
     mean = statistics.mean(seconds_a_task)
-    of_one_universe = len(universes()) // len(REPLICATES) // len(design())
-    every = of_one_universe * math.prod(map(len, CHOICES.values())) * len(SEEDS)
+    combinations = (dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values()))
+    every = len({task.key for choices in combinations for task in one_universe(choices, 0).values()}) * len(SEEDS)
     return {
         **found,
         "overhead_seconds": overhead, "two_workers_times_as_fast": one / two, "seconds_a_task": mean,
@@ -72,9 +72,9 @@ def report(result: dict) -> list[str]:
         f"Eight small tasks take {result['two_workers_times_as_fast']:.2f} times less with two workers than with one, each "
         f"worker's start included. A task of the study over seeds took {result['seconds_a_task']:.0f} s on one core, on average.",
         "",
-        f"On paper: all {result['tasks_of_every_combination']:,} models of every combination of the choices with ten seeds would "
-        f"take {result['days_on_two_cores']:.0f} days on two such cores, and {result['minutes_on_many']:.0f} minutes on "
-        f"{MACHINES:,} machines with one such core each, if no worker is lost and each has MNIST already. One scheduler could "
+        f"On paper: all {result['tasks_of_every_combination']:,} different models of all combinations of the choices with ten "
+        f"seeds would take {result['days_on_two_cores']:.0f} days on two such cores, and {result['minutes_on_many']:.0f} "
+        f"minutes on {MACHINES:,} machines with one such core each, if no worker is lost and each has MNIST. One scheduler could "
         f"keep {result['machines_that_one_scheduler_keeps_busy']:,.0f} of them busy; records are three kilobytes each.",
     ]
 

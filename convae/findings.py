@@ -68,14 +68,34 @@ def rule(criterion: dict) -> str:
 
 
 def in_words(claim: dict) -> str:
-    """What was measured for a claim: its primary criterion, how many hold, and in how many universes the primary one does."""
+    """What was measured for a claim: its primary criterion, how many hold, with how many seeds and in how many universes the
+    primary one passes."""
     primary = claim["criteria"][0]
     held = sum(criterion["holds"] for criterion in claim["criteria"])
     words = [f"{primary['measured'][0].upper()}{primary['measured'][1:]}: {effect(primary)}; claimed: {rule(primary)}.",
              f"{held} of {len(claim['criteria'])} criteria hold."]
-    if universes := primary["universes"]:
-        words.append(f"Passed in {universes['share']:.0%} of {len(universes['effects'])} universes.")
+    if primary["universes"]:
+        words.append(f"The first passes with {seeds_that_pass(primary)} seeds and in {universes_that_pass(primary)} universes.")
     return " ".join(words)
+
+
+def seeds_that_pass(criterion: dict) -> str:
+    """With how many seeds it passes its threshold, such as ``7 of 10``."""
+    values = criterion["by_seed"]
+    passing = [value < criterion["threshold"] if criterion["below"] else value > criterion["threshold"] for value in values]
+    return f"{sum(passing)} of {len(values)}"
+
+
+def universes_that_pass(criterion: dict) -> str:
+    """In how many universes it passes its threshold, such as ``27 of 36``."""
+    n = len(criterion["universes"]["effects"])
+    return f"{round(n * criterion['universes']['share'])} of {n}"
+
+
+def verdict(claim: dict) -> str:
+    """The verdict, and that over seeds alone where it differs."""
+    alone = claim["verdict_over_seeds"]
+    return f"**{claim['verdict']}**" + (f"; with our choices {alone}" if alone != claim["verdict"] else "")
 
 
 @cache

@@ -122,7 +122,7 @@ class Notebook:
         claims = findings.load()["claims"]
         show_table(("claim", "the paper (our words)", "these models", "over seeds and choices", "verdict"),
                    [(f"{name} ({claims[name]['where']})", claims[name]["statement"], measured, findings.in_words(claims[name]),
-                     f"**{claims[name]['verdict']}**") for name, measured in self._measured.items()])
+                     findings.verdict(claims[name])) for name, measured in self._measured.items()])
 
 
 def show(figure: Figure, interactive=None):

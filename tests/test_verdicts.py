@@ -1,10 +1,11 @@
 """From effects to verdicts: intervals, exact tests, their correction, universes; and the committed file against the records."""
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.stats import f_oneway
+from scipy.stats import f as f_distribution
 
 from convae import findings
 from convae.claims import publish, records, verdicts
@@ -89,13 +90,28 @@ def test_a_choice_that_alone_decides_is_found_and_the_others_explain_nothing(cho
     assert shares == {value: float(value == first) for value in CHOICES[choice]}
 
 
-def test_a_choices_p_is_that_of_the_f_test_times_the_number_of_choices():
-    effects = np.random.default_rng(0).normal(size=36) + [2 * (row["kl_weight"] == 2) for row in design()]
-    found = verdicts.over_universes(criterion(), {(u, 101): cast(effect) for u, effect in enumerate(effects)})["choices"]
-    assert found["kl_weight"]["p"] < 0.05 < found["slope"]["p"]
+def test_a_choices_p_is_that_of_the_f_test_among_all_main_effects_times_the_number_of_choices():
+    effects = np.random.default_rng(0).normal(size=36) + [2 * (row["kl_weight"] == 2) + (row["epochs"] == 5) for row in design()]
+    found = verdicts.over_universes(criterion(), {(u, 101): cast(effect) for u, effect in enumerate(effects)})
+    assert found["most"] == "kl_weight" and found["choices"]["kl_weight"]["p"] < 0.05 < found["choices"]["slope"]["p"]
+
+    def left(names):
+        columns = [[row[name] == value for row in design()] for name in names for value in CHOICES[name][1:]]
+        return np.linalg.lstsq(np.array([[1] * 36, *columns], float).T, effects, rcond=None)[1][0]
+
     for name, values in CHOICES.items():
-        groups = [[e for e, row in zip(effects, design(), strict=True) if row[name] == value] for value in values]
-        assert found[name]["p"] == pytest.approx(min(1, 7 * f_oneway(*groups).pvalue)), name
+        ratio = (left([n for n in CHOICES if n != name]) - left(CHOICES)) / (len(values) - 1) / (left(CHOICES) / 25)
+        assert found["choices"][name]["p"] == pytest.approx(min(1, 7 * f_distribution.sf(ratio, len(values) - 1, 25))), name
+
+
+def test_universes_with_a_failed_training_are_named_and_left_out_of_a_second_share():
+    def trained(error):
+        return {"ae_2d": {"shift": [{"error": error}, {"error": 2.0}]}}
+
+    casts = {(u, 101): SimpleNamespace(conv=trained(0.3), small=trained(0.95 if u == 7 else 0.4)) for u in range(36)}
+    assert verdicts.failed_trainings(casts) == [{"universe": 7, "family": "small", "model": "ae_2d", "error": 0.95}]
+    found = verdicts.over_universes(criterion(), {(u, 101): cast(-1.0 if u in (7, 8) else 1.0) for u in range(36)}, {7})
+    assert (found["share"], found["share_without_failed"]) == (34 / 36, 34 / 35)
 
 
 def test_a_universe_counts_once_with_the_mean_of_its_seeds():

@@ -1,7 +1,7 @@
 """From a task (a recipe, and what to hold out) to a record: one model trained, and everything the claims need measured.
 
 A record is plain JSON and holds no effect, no threshold and no verdict: those are made of records afterwards
-(:mod:`convae.claims.criteria`), so that they can change without training anything again.
+(:mod:`convae.claims.statements`), so that they can change without training anything again.
 """
 
 import hashlib

@@ -4,6 +4,7 @@ import base64
 from html import escape
 
 from convae import findings
+from convae.claims.verdicts import RATE
 from convae.notebook import DPI_SHOWN, to_png
 from convae.plots.claims import criteria_of
 
@@ -52,8 +53,8 @@ def _body(number, name, claim):
         (f"{primary['effect']:012.6f}", f"{escape(primary['measured'])}: <b>{findings.effect(primary)}</b>; claimed: "
                                         f"{escape(findings.rule(primary))}"),
         (f"{held / len(criteria):.3f}", f"{held} of {len(criteria)}"),
-        (f"{universes['share']:.3f}", f"{universes['share']:.0%}") if universes else ("", "–"),
-        (claim["verdict"], f'<b style="color: {COLOURS[claim["verdict"]]}">{claim["verdict"]}</b>'),
+        (f"{universes['share']:.3f}", findings.universes_that_pass(primary)) if universes else ("", "–"),
+        (claim["verdict"], f'<b style="color: {COLOURS[claim["verdict"]]}">{claim["verdict"]}</b>{_with_our_choices(claim)}'),
     )
     row = "".join(f'<td data-key="{escape(key, quote=True)}">{text}</td>' for key, text in cells)
     picture = base64.b64encode(to_png(criteria_of(claim), DPI_SHOWN)).decode()
@@ -64,6 +65,11 @@ def _body(number, name, claim):
             f"<br>The figure: {seen_in}</details></td></tr></tbody>")
 
 
+def _with_our_choices(claim):
+    alone = claim["verdict_over_seeds"]
+    return f"<br>with our choices {alone}" if alone != claim["verdict"] else ""
+
+
 def _numbers(criteria):
     heads = "".join(f"<th>{head}</th>" for head in ("criterion", "claimed", "effect (95 % interval)", "p, corrected", "holds",
                                                     "universes", "most affected by"))
@@ -71,8 +77,15 @@ def _numbers(criteria):
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 
+def _affected_by(universes):
+    """The choice that most surely changes it, if any does."""
+    if not universes or universes["choices"][universes["most"]]["p"] >= RATE:
+        return "–"
+    return findings.text_of(universes["most"])
+
+
 def _criterion(c):
     universes = c["universes"]
     texts = (c["measured"], findings.rule(c), findings.effect(c), f"{c['p_adjusted']:.4f}", "yes" if c["holds"] else "no",
-             f"{universes['share']:.0%}" if universes else "–", findings.text_of(universes["most"]) if universes else "–")
+             findings.universes_that_pass(c) if universes else "–", _affected_by(universes))
     return "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in texts) + "</tr>"

@@ -9,7 +9,8 @@
 """
 
 import numpy as np
-from scipy.stats import beta, false_discovery_control
+from scipy.stats import f as f_distribution
+from scipy.stats import false_discovery_control
 
 from convae.claims.designs import CHOICES, design
 from convae.claims.statements import CLAIMS, Cast, Criterion, tail_ratio
@@ -17,6 +18,7 @@ from convae.evaluation.statistics import mean_over_seeds, ratio_of_shares, sign_
 
 RATE = 0.05
 UNDECIDABLE = (0.25, 0.75)
+FAILED = 0.9  # error over the images' energy from which a training has failed: at 1 the output might as well be blank
 VERDICTS = ("reproduced", "reproduced in part", "not reproduced", "not decidable from the text")
 
 Casts = dict[tuple[int | None, int], Cast]
@@ -38,15 +40,17 @@ def evaluate(seeds: Casts, universes: Casts) -> dict:
     adjusted = false_discovery_control([m["p"] for m in measured.values()])
     for m, p in zip(measured.values(), adjusted, strict=True):
         m |= {"p_adjusted": float(p), "holds": bool(p < RATE)}
+    failed = failed_trainings(universes)
     claims = {}
     for name, claim in CLAIMS.items():
         criteria = [measured[name, i] for i in range(len(claim.criteria))]
         for criterion, m in zip(claim.criteria, criteria, strict=True):
-            m["universes"] = over_universes(criterion, universes)
+            m["universes"] = over_universes(criterion, universes, {of["universe"] for of in failed})
         primary = criteria[0]["universes"]
         claims[name] = {
             "where": claim.where, "statement": claim.statement, "notebook": claim.notebook,
             "verdict": verdict([m["holds"] for m in criteria], primary and primary["share"]),
+            "verdict_over_seeds": verdict([m["holds"] for m in criteria], None),
             "criteria": criteria,
         }
     return {
@@ -54,6 +58,7 @@ def evaluate(seeds: Casts, universes: Casts) -> dict:
         "universes": design() if universes else None,
         "undecidable": UNDECIDABLE,
         "replicates": sorted({seed for _, seed in universes}),
+        "failed": failed,
         "claims": claims,
         "tails": _tails(casts),
         "controls": _controls(casts),
@@ -77,11 +82,19 @@ def over_seeds(criterion: Criterion, casts: list[Cast]) -> dict:
     }
 
 
-def over_universes(criterion: Criterion, universes: Casts) -> dict | None:
+def failed_trainings(universes: Casts) -> list[dict]:
+    """Those whose error is above :data:`FAILED`: universe, family, model, error over energy."""
+    return [{"universe": universe, "family": family, "model": name, "error": record["shift"][0]["error"]}
+            for (universe, _), cast in universes.items() for family in ("conv", "small")
+            for name, record in getattr(cast, family).items() if record["shift"][0]["error"] > FAILED]
+
+
+def over_universes(criterion: Criterion, universes: Casts, failed: set[int] = frozenset()) -> dict | None:
     """The effect in every universe, the share in which it passes, and how much of its variance each choice explains.
 
-    With each choice's share stands p of the F-test that the choice does nothing, times the number of choices (Bonferroni):
-    some share is always explained by chance.
+    With each choice's share stands p of the F-test that the choice does nothing, in a model of all choices' main effects,
+    times the number of choices (Bonferroni): some share is always explained by chance. `failed` are universes to leave
+    out of a second share.
     """
     by_universe: dict[int, list[float]] = {}
     for (universe, _), cast in universes.items():
@@ -94,21 +107,29 @@ def over_universes(criterion: Criterion, universes: Casts) -> dict | None:
     rows = design()
     effects = np.array([_mean(criterion, np.array(by_universe[u], float)) for u in sorted(by_universe)])
     passes = effects < criterion.threshold if criterion.below else effects > criterion.threshold
+    scaled = _scale(criterion, effects)
+    total = float(((scaled - scaled.mean()) ** 2).sum())
     choices = {}
     for name, values in CHOICES.items():
         at = [np.array([rows[u][name] == value for u in sorted(by_universe)]) for value in values]
-        scaled = _scale(criterion, effects)
         between = sum(level.sum() * (scaled[level].mean() - scaled.mean()) ** 2 for level in at)
-        total = ((scaled - scaled.mean()) ** 2).sum()
-        explains = between / total if total else 0.0
-        by_chance = beta((len(values) - 1) / 2, (len(effects) - len(values)) / 2)  # what F is for a share
         choices[name] = {
-            "explains": explains, "p": min(1.0, len(CHOICES) * float(by_chance.sf(explains))),
+            "explains": float(between) / total if total else 0.0,
             "levels": [{"value": value, "effect": _mean(criterion, effects[level]), "share": passes[level].mean()}
                        for value, level in zip(values, at, strict=True)],
         }
-    return {"effects": effects, "share": float(passes.mean()), "choices": choices,
-            "most": max(choices, key=lambda name: choices[name]["explains"])}
+    left = max(0.0, 1 - sum(of["explains"] for of in choices.values()))  # in an orthogonal array the shares add up
+    for name, of in choices.items():
+        of["p"] = _p_of_choice(of["explains"], len(CHOICES[name]) - 1, left if total else 1.0, len(effects))
+    kept = np.array([u not in failed for u in sorted(by_universe)])
+    return {"effects": effects, "share": float(passes.mean()), "share_without_failed": float(passes[kept].mean()),
+            "choices": choices, "most": min(choices, key=lambda name: (choices[name]["p"], -choices[name]["explains"]))}
+
+
+def _p_of_choice(explains, freedom, left, n):
+    left_freedom = n - 1 - sum(len(values) - 1 for values in CHOICES.values())
+    ratio = explains / freedom / max(left / left_freedom, 1e-12)
+    return min(1.0, len(CHOICES) * float(f_distribution.sf(ratio, freedom, left_freedom)))
 
 
 def _interval(unit, values):

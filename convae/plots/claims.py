@@ -140,7 +140,7 @@ def specification_curve(name: str, claim: dict, universes: list[dict]) -> Figure
 
 
 def explained(claims: dict) -> Figure:
-    """How much of the variance between universes each choice explains, for each claim's primary effect."""
+    """How much of the variance between universes each choice explains, for each claim's primary effect; bold: surely some."""
     claims = {name: criterion["universes"]["choices"] for name, criterion in _with_universes(claims).items()}
     choices = list(next(iter(claims.values())))
     shares = np.array([[of[choice]["explains"] for choice in choices] for of in claims.values()])
@@ -149,14 +149,16 @@ def explained(claims: dict) -> Figure:
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
     for y, x in np.ndindex(shares.shape):
         if shares[y, x] >= 0.05:
+            surely = list(claims.values())[y][choices[x]]["p"] < 0.05
             axes.text(x + 0.5, y + 0.5, f"{shares[y, x]:.0%}", ha="center", va="center", fontsize=9,
-                      color="white" if shares[y, x] > 0.6 else INK)
+                      fontweight="bold" if surely else "normal",
+                      color="white" if shares[y, x] > 0.6 else INK if surely else FAINT)
     axes.set_yticks(np.arange(len(claims)) + 0.5, claims, fontweight="bold")
     axes.set_xticks(np.arange(len(choices)) + 0.5, [c.replace("_", " ") for c in choices], fontsize=9)
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    panel_title(axes, "", "share of the variance between universes that each choice explains (5 % and more)")
+    panel_title(axes, "", "share of the variance between universes that each choice explains (5 % and more; bold: p < 5 %)")
     return figure
 
 
