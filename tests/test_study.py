@@ -1,9 +1,12 @@
 """The tables of figures/anomaly.json from records, and the folder of examples."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from convae import findings
 from convae.anomaly import examples, published, rates, study
 from convae.anomaly.defects import KINDS
 from convae.anomaly.folders import Folder
@@ -89,3 +92,20 @@ def test_examples_are_files_of_three_kinds(tmp_path):
     assert len(list(normal.iterdir())) == 1_000
     assert Image.open(next((images / "good").iterdir())).size == (28, 28)
     assert len(list(Folder(images))) == 178
+
+
+def done():
+    """The studies whose records are committed."""
+    return [name for name in study.STUDIES if (study.RECORDS / f"{name}.jsonl").exists()]
+
+
+def test_the_committed_tables_follow_from_the_committed_records():
+    committed = json.loads(findings.ANOMALY.read_text(encoding="utf-8"))
+    assert committed == json.loads(study.to_json(study.tables()))
+    assert committed.keys() == {"published", *done()}
+
+
+def test_every_task_has_its_record():
+    for name in done():
+        tasks, _ = study.STUDIES[name]
+        assert {r["key"] for r in study._load(name)} == {task.key for task in tasks()}, name
