@@ -111,6 +111,23 @@ def test_the_largest_difference_is_that_of_the_mean_output(ones, detector):
     assert detector.largest_differences(ones[300:303]).tolist() == pytest.approx(expected.tolist(), rel=1e-5)
 
 
+def test_of_textures_the_gaussian_of_their_pixels_counts_as_well(ones):
+    tiles = torch.rand(200, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    plain = Detector.fit(tiles[:150], epochs=1, latent_dim=2, progress=False)
+    found = Detector.of([member.model for member in plain.members], plain.recipe, tiles[:150], texture=True)
+    flat = averaged(tiles).flatten(1)
+    centred = flat[:150] - flat[:150].mean(0)
+    covariance = centred.T @ centred / 150
+    inverse = torch.linalg.inv(covariance + 0.3 * covariance.trace() / 784 * torch.eye(784))
+    away = flat[150:] - flat[:150].mean(0)
+    expected = ((away @ inverse) * away).sum(1).sqrt() / found.usual[2]
+    combined = torch.maximum(plain.combined(tiles[150:]), expected.double())
+    assert found.combined(tiles[150:]).numpy() == pytest.approx(combined.numpy(), rel=1e-3)
+    assert (expected > plain.combined(tiles[150:])).any()
+    loaded = Detector.from_tensors(found.tensors(), found.settings())
+    assert torch.equal(loaded.combined(tiles), found.combined(tiles))
+
+
 def test_leaving_out_the_nearest():
     memory = torch.tensor([[0.0], [1], [3]])
     assert nearest(memory, memory, leave_out=1).tolist() == [2, 1.5, 2.5]

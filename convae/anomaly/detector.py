@@ -4,7 +4,7 @@ A variational autoencoder is trained on normal images alone, or several from dif
 output; here that comparison is one half of what counts: the difference with its sign, averaged over 3 × 3 pixels. The other half
 are the encoder's maps of layer 3. Both together, scaled and projected, are compared with those of normal images, and the score
 is the distance to the nearest. The difference also says where an image is unusual, and finds what is wrong in one place
-only.
+only. For tiles of a texture, which have no shape to be wrong, the distance from the Gaussian of their pixels counts as well.
 """
 
 from typing import NamedTuple
@@ -27,6 +27,7 @@ SEEN = 540_000     # images that training sees, each as often as it takes,
 EPOCHS = (5, 400)  # but no fewer and no more epochs than these
 MEMORY = 5_000     # normal images that are remembered, at most
 USUAL = 0.99       # share of normal training images that are usual
+TEXTURE_FLOOR = 0.3  # of the Gaussian of a texture's pixels
 _AT_ONCE = 500
 
 
@@ -62,15 +63,17 @@ class Detector:
     deviation : Tensor
         Standard deviation of the averaged difference of input and output in normal images, ``(1, 1, 28, 28)``.
     usual : Tensor
-        The score and the largest difference that 99 % of the normal training images keep to, ``(2,)``.
+        What 99 % of the normal training images keep to, of each score, ``(2,)``; with `texture`, ``(3,)``.
+    texture : Space or None
+        In which distances are those from the Gaussian of pixels, averaged over 3 × 3.
     """
 
-    def __init__(self, members: list[Member], recipe: Recipe, deviation: Tensor, usual: Tensor):
-        self.members, self.recipe, self.deviation, self.usual = members, recipe, deviation, usual
+    def __init__(self, members: list[Member], recipe: Recipe, deviation: Tensor, usual: Tensor, texture: Space | None = None):
+        self.members, self.recipe, self.deviation, self.usual, self.texture = members, recipe, deviation, usual, texture
 
     @classmethod
     def fit(cls, images: Tensor, latent_dim: int = 16, members: int = 1, epochs: int | None = None, seed: int = 0,
-            progress: bool = True, threads: int = 1) -> "Detector":
+            progress: bool = True, threads: int = 1, texture: bool = False) -> "Detector":
         """Train on normal images.
 
         Parameters
@@ -85,6 +88,8 @@ class Detector:
             About :data:`SEEN` / N if None.
         threads : int
             As for :func:`convae.training.train`.
+        texture : bool
+            Whether the images are tiles of textures.
 
         Raises
         ------
@@ -104,10 +109,10 @@ class Detector:
         recipes = [Recipe("vae", latent_dim, epochs=epochs, batch_size=batch_size, seed=each)
                    for each in seeds_of(members, seed)]
         models = [train(recipe, images, progress, threads=threads).model for recipe in recipes]
-        return cls.of(models, recipes[0], images)
+        return cls.of(models, recipes[0], images, texture)
 
     @classmethod
-    def of(cls, models: list, recipe: Recipe, images: Tensor) -> "Detector":
+    def of(cls, models: list, recipe: Recipe, images: Tensor, texture: bool = False) -> "Detector":
         """From autoencoders that were trained on normal `images`; `recipe` is the first one's."""
         members = [Member.remember(model, images, recipe.seed) for model in models]
         detector = cls(members, recipe, torch.ones(1, 1, 28, 28), torch.ones(2))
@@ -115,37 +120,46 @@ class Detector:
         deviation = differences.square().mean(0, keepdim=True)
         detector.deviation = (deviation + deviation.mean()).sqrt().clamp(min=1e-6)
         remembered = sum(nearest(member.memory, member.memory, leave_out=1) for member in members) / len(members)
-        detector.usual = torch.stack([each.quantile(USUAL) for each in (remembered, _largest(differences))]).clamp(min=1e-6)
+        scores = [remembered, _largest(differences)]
+        if texture:
+            detector.texture = Space.whitened(averaged(images).flatten(1), TEXTURE_FLOOR)
+            scores.append(detector._from_texture(images))
+        detector.usual = torch.stack([each.quantile(USUAL) for each in scores]).clamp(min=1e-6)
         return detector
 
     def scores(self, images: Tensor) -> Tensor:
         """How unusual each of `images` ``(N, 1, 28, 28)`` is as a whole, ``(N,)``: higher is more anomalous."""
-        return self._both(images)[0]
+        return self._all(images)[0]
 
     def largest_differences(self, images: Tensor) -> Tensor:
         """The largest averaged difference of input and output, whatever its sign, in each of `images`, ``(N,)``."""
-        return self._both(images)[1]
+        return self._all(images)[1]
 
     def combined(self, images: Tensor) -> Tensor:
-        """How unusual each of `images` is as a whole or in one place, whichever is more, in units of what is usual, ``(N,)``.
+        """How unusual each of `images` is as a whole, in one place or as a texture, whichever is most, in units of what is
+        usual, ``(N,)``.
 
         The nearest normal images are near to one with a small defect, too; the largest difference finds it.
         """
-        return (self._both(images) / self.usual[:, None]).amax(0)
+        return (self._all(images) / self.usual[:, None]).amax(0)
 
     def all_scores(self, images: Tensor) -> dict[str, Tensor]:
         """``detector``: :meth:`scores`; ``largest_difference``; ``combined``; each ``(N,)``."""
-        whole, place = both = self._both(images)
-        return {"detector": whole, "largest_difference": place, "combined": (both / self.usual[:, None]).amax(0)}
+        found = self._all(images)
+        return {"detector": found[0], "largest_difference": found[1], "combined": (found / self.usual[:, None]).amax(0)}
 
-    def _both(self, images):
-        return torch.cat([self._both_at_once(part) for part in images.split(_AT_ONCE)], 1)
+    def _all(self, images):
+        return torch.cat([self._all_at_once(part) for part in images.split(_AT_ONCE)], 1)
 
-    def _both_at_once(self, images):
+    def _all_at_once(self, images):
         looks = [look(member.model, images) for member in self.members]
         distances = [member.distances(*seen) for member, seen in zip(self.members, looks, strict=True)]
         difference = sum(differences for differences, _ in looks) / len(looks)
-        return torch.stack([sum(distances) / len(distances), _largest(difference)])
+        texture = [self._from_texture(images)] if self.texture else []
+        return torch.stack([sum(distances) / len(distances), _largest(difference), *texture])
+
+    def _from_texture(self, images):
+        return self.texture.project(averaged(images).flatten(1)).norm(dim=1).double()
 
     def explain(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What the members make of `images` on average, and by how much the images differ from it, both ``(N, 28, 28)``.
@@ -169,6 +183,8 @@ class Detector:
     def tensors(self) -> dict[str, Tensor]:
         """All numbers, by name."""
         found = {"deviation": self.deviation, "usual": self.usual}
+        if self.texture:
+            found |= {"texture.mean": self.texture.mean, "texture.axes": self.texture.axes}
         for i, member in enumerate(self.members):
             found |= {f"{i}.model.{name}": tensor for name, tensor in member.model.state_dict().items()}
             found |= {f"{i}.mean": member.space.mean, f"{i}.axes": member.space.axes, f"{i}.memory": member.memory}
@@ -184,7 +200,8 @@ class Detector:
             start = f"{i}.model."
             model.load_state_dict({name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)})
             members.append(Member(model, Space(tensors[f"{i}.mean"], tensors[f"{i}.axes"]), tensors[f"{i}.memory"]))
-        return cls(members, recipe, tensors["deviation"], tensors["usual"])
+        texture = Space(tensors["texture.mean"], tensors["texture.axes"]) if "texture.mean" in tensors else None
+        return cls(members, recipe, tensors["deviation"], tensors["usual"], texture)
 
 
 def seeds_of(members: int, seed: int) -> list[int]:

@@ -95,7 +95,7 @@ class Inspector:
         held_out = np.zeros(n, bool)
         held_out[np.random.default_rng(seed).permutation(n)[:min(max(n // 5, needed(false_alarms)), n // 2)]] = True
         fitted_on = _training_set(images, held_out, view, seed)
-        detector = Detector.fit(fitted_on, seed=seed, progress=progress, **options)
+        detector = Detector.fit(fitted_on, seed=seed, progress=progress, texture=view == "tiles", **options)
         inspector = cls(detector, view, np.zeros(0), 1.0)
         scores, largest = [], []
         for found in inspector.inspections(image for image, out in zip(images, held_out, strict=True) if out):

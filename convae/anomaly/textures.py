@@ -12,13 +12,13 @@ from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
 from convae.anomaly import tiles
-from convae.anomaly.detector import averaged, constants
+from convae.anomaly.detector import TEXTURE_FLOOR, averaged, constants
 from convae.anomaly.inspector import TILES, Inspector
 from convae.anomaly.local import region_overlap
 from convae.anomaly.space import Space
 from convae.evaluation.forward import reconstruct, squared_error
 
-VERSION = 1               # of what is measured and how: another version makes other keys
+VERSION = 2               # of what is measured and how: another version makes other keys
 SIDE = 168                # pixels
 NORMAL, UNSEEN = 60, 40   # images to fit to; unseen ones, as they are and with each kind of defect
 STRENGTHS = {"faint": 0.4, "clear": 1.0}
@@ -127,7 +127,7 @@ class Task:
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever the task, the detector or the measuring does."""
-        content = ["textures", self.texture, self.seed, constants(), TILES, tiles.STRIDE, VERSION]
+        content = ["textures", self.texture, self.seed, constants(), TEXTURE_FLOOR, TILES, tiles.STRIDE, VERSION]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @property
@@ -142,7 +142,7 @@ def run(task: Task) -> dict:
     inspector = Inspector.fit(list(normal), "tiles", RATE, task.seed, progress=False)
     model = inspector.detector.members[0].model
     flat = torch.from_numpy(np.concatenate([tiles.cut(image, tiles.corners(SIDE, SIDE)) for image in normal]))[:, None]
-    gaussian = Space.whitened(averaged(flat).flatten(1), 0.3)
+    gaussian = Space.whitened(averaged(flat).flatten(1), TEXTURE_FLOOR)
 
     def scores(images):
         found = {"squared_error": [], "gaussian_averaged": [], "combined": list(inspector.scores(images))}
