@@ -38,7 +38,14 @@ from convae.evaluation.latent import (
 )
 from convae.evaluation.recognition import NearestImage, Reading, confusion, legibility_gain, misrecognised, read
 from convae.evaluation.sharpness import blurred_as_much, edge_steepness, fine_detail, grey_ink, raggedness, variety
-from convae.evaluation.statistics import Estimate, bootstrap, mean_with_t_interval, ratio_of_shares, share
+from convae.evaluation.statistics import (
+    Estimate,
+    bootstrap,
+    mean_over_seeds,
+    mean_with_t_interval,
+    ratio_of_shares,
+    share,
+)
 
 
 def draws(n, d, seed=0):
@@ -966,3 +973,9 @@ def test_students_interval_covers_what_it_says_and_two_values_have_a_range():
     assert np.mean([e.low <= 3 <= e.high for e in intervals]) == pytest.approx(0.95, abs=0.015)
     assert mean_with_t_interval([1, 4]) == (2.5, 1, 4)
     assert mean_with_t_interval([2]) == (2, 2, 2)
+
+
+def test_the_bootstrap_over_ten_seeds_covers_about_90_per_cent_as_the_page_on_claims_says():
+    samples = np.random.default_rng(1).normal(3, 2, (1000, 10))
+    intervals = [mean_over_seeds(sample, resamples=1000) for sample in samples]
+    assert np.mean([e.low <= 3 <= e.high for e in intervals]) == pytest.approx(0.9, abs=0.025)

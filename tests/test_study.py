@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convae import findings
 from convae.anomaly import examples, published, rates, study
 from convae.anomaly.defects import KINDS
 from convae.anomaly.folders import Folder
@@ -100,7 +99,7 @@ def done():
 
 
 def test_the_committed_tables_follow_from_the_committed_records():
-    committed = json.loads(findings.ANOMALY.read_text(encoding="utf-8"))
+    committed = json.loads(study.RESULTS.read_text(encoding="utf-8"))
     assert committed == json.loads(study.to_json(study.tables()))
     assert committed.keys() == {"published", *done()}
 

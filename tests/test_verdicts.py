@@ -160,3 +160,18 @@ def test_the_records_belong_to_the_tasks_of_the_design():
     assert len(records.casts_of("seeds")) == len(SEEDS)
     for c in records.casts_of("seeds").values():
         assert {len(c.conv), len(c.small), len(c.wide)} == {6} and len(c.split) == 2
+
+
+def test_k_counts_as_many_criteria_as_notebook_06_says():
+    def counted(cast):
+        found = 0
+        for criterion in [c for name in "A B1 B2 C1 C2 C3".split() for c in CLAIMS[name].criteria]:
+            try:
+                found += bool(np.isfinite(criterion.effect(cast)))
+            except KeyError:
+                pass
+        return found
+
+    over_seeds, over_universes = (counted(next(iter(records.casts_of(study).values()))) for study in ("seeds", "universes"))
+    text = (findings.CLAIMS.parents[1] / "notebooks" / "06_claims.ipynb").read_text(encoding="utf-8")
+    assert f"K counts the {over_universes} criteria of A to C in 2-D alone, not all {over_seeds}" in text

@@ -12,7 +12,6 @@ from PIL import Image
 from convae.anomaly.defects import KINDS, make_defects
 from convae.data import load_mnist
 
-MODEL = Path(__file__).with_name("example.safetensors")  # what ``convae fit`` makes of the normal images
 DIGIT = 0
 NORMAL, UNSEEN, OTHERS = 1_000, 100, 4        # images; others of each other digit
 DEFECTS, LEVEL = 6, 5                       # of each kind, and how severe

@@ -54,7 +54,8 @@ def _body(number, name, claim):
                                         f"{escape(findings.rule(primary))}"),
         (f"{held / len(criteria):.3f}", f"{held} of {len(criteria)}"),
         (f"{universes['share']:.3f}", findings.universes_that_pass(primary)) if universes else ("", "–"),
-        (claim["verdict"], f'<b style="color: {COLOURS[claim["verdict"]]}">{claim["verdict"]}</b>{_with_our_choices(claim)}'),
+        (claim["verdict"], "<br>".join([f'<b style="color: {COLOURS[claim["verdict"]]}">{claim["verdict"]}</b>',
+                                        *findings.with_our_choices(claim)])),
     )
     row = "".join(f'<td data-key="{escape(key, quote=True)}">{text}</td>' for key, text in cells)
     picture = base64.b64encode(to_png(criteria_of(claim), DPI_SHOWN)).decode()
@@ -63,11 +64,6 @@ def _body(number, name, claim):
             f"<summary>every criterion and seed</summary>"
             f'{_numbers(criteria)}<img alt="Criteria of claim {name}, every seed" src="data:image/png;base64,{picture}">'
             f"<br>The figure: {seen_in}</details></td></tr></tbody>")
-
-
-def _with_our_choices(claim):
-    alone = claim["verdict_over_seeds"]
-    return f"<br>with our choices {alone}" if alone != claim["verdict"] else ""
 
 
 def _numbers(criteria):
