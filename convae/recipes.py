@@ -16,6 +16,11 @@ OPTIMISERS = ("muon", "adam")
 SCHEDULES = ("one_cycle", "constant")
 
 
+def key_of(content) -> str:
+    """Sixteen hexadecimal digits that stand for what a result depends on: others for any other `content`, of JSON's types."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _stated(where, default=dataclasses.MISSING):
     return dataclasses.field(default=default, metadata={"stated": True, "note": where})
 
@@ -106,7 +111,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever any field does."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+        return key_of(self.to_dict())
 
     def to_dict(self) -> dict:
         """The fields as JSON holds them, those that the architecture has."""

@@ -4,8 +4,6 @@ An autoencoder of all ten digits is shown clean unseen digits and the same digit
 apart, its map should cover the damage, and its output should be nearer to the clean original than the input was.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +17,7 @@ from convae.anomaly.defects import KINDS, LEVELS, make_defects
 from convae.anomaly.detector import Detector, constants
 from convae.data import load_mnist
 from convae.evaluation.forward import reconstruct, squared_error
-from convae.recipes import Recipe
+from convae.recipes import Recipe, key_of
 from convae.training import train
 
 VERSION = 1            # of what is measured and how: another version makes other keys
@@ -36,7 +34,7 @@ class Task:
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever the recipe, the detector's constants or the measuring does."""
-        return hashlib.sha256(json.dumps([self.recipe.to_dict(), constants(), VERSION], sort_keys=True).encode()).hexdigest()[:16]
+        return key_of([self.recipe.to_dict(), constants(), VERSION])
 
     @property
     def name(self) -> str:

@@ -6,8 +6,6 @@ baselines are measured on the same images.
 """
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -26,7 +24,7 @@ from convae.anomaly.detector import Detector, Member, constants
 from convae.anomaly.space import Space
 from convae.evaluation.forward import decode, reconstruct, squared_error
 from convae.losses import kl_to_standard_normal
-from convae.recipes import Recipe
+from convae.recipes import Recipe, key_of
 from convae.training import reproducible
 
 VERSION = 2               # of what is measured and how: another version makes other keys
@@ -63,8 +61,7 @@ class Task:
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever the task, the detector's constants or the measuring does."""
-        content = [*dataclasses.astuple(self), constants(), VERSION]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+        return key_of([*dataclasses.astuple(self), constants(), VERSION])
 
     @property
     def name(self) -> str:

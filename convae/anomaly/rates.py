@@ -1,7 +1,5 @@
 """Are false-alarm rates kept, and what is found then? A threshold chosen on some normal digits, tried on others."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +8,7 @@ from convae.anomaly.conformal import p_values
 from convae.anomaly.defects import KINDS, LEVELS, make_defects
 from convae.anomaly.detector import Detector, constants
 from convae.data import load_mnist
+from convae.recipes import key_of
 
 VERSION = 1                  # of what is measured and how: another version makes other keys
 RATES = (0.01, 0.05, 0.1)
@@ -27,8 +26,7 @@ class Task:
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever the task, the detector or the measuring does."""
-        content = ["rates", self.digit, self.seed, constants(), VERSION]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+        return key_of(["rates", self.digit, self.seed, constants(), VERSION])
 
     @property
     def name(self) -> str:

@@ -1,7 +1,5 @@
 """Synthetic textures with defects, larger than the network's images: is a defect found in tiles, and where?"""
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -17,6 +15,7 @@ from convae.anomaly.inspector import TILES, Inspector
 from convae.anomaly.local import region_overlap
 from convae.anomaly.space import Space
 from convae.evaluation.forward import reconstruct, squared_error
+from convae.recipes import key_of
 
 VERSION = 2               # of what is measured and how: another version makes other keys
 SIDE = 168                # pixels
@@ -127,8 +126,7 @@ class Task:
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever the task, the detector or the measuring does."""
-        content = ["textures", self.texture, self.seed, constants(), TEXTURE_FLOOR, TILES, tiles.STRIDE, VERSION]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+        return key_of(["textures", self.texture, self.seed, constants(), TEXTURE_FLOOR, TILES, tiles.STRIDE, VERSION])
 
     @property
     def name(self) -> str:

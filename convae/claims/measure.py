@@ -4,8 +4,6 @@ A record is plain JSON and holds no effect, no threshold and no verdict: those a
 (:mod:`convae.claims.statements`), so that they can change without training anything again.
 """
 
-import hashlib
-import json
 import platform
 import time
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from convae.data import load_mnist
 from convae.evaluation import correction, errors, latent, recognition, sharpness, shifts
 from convae.evaluation.forward import decode, encode, reconstruct, squared_error
 from convae.models import count
-from convae.recipes import Recipe
+from convae.recipes import Recipe, key_of
 from convae.training import train, unseen_metrics
 from convae.weights import load_card, load_pretrained
 
@@ -58,7 +56,7 @@ class Task:
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever the recipe, what is held out, the judge or the measuring does."""
         content = [self.recipe.to_dict(), self.held_out, VERSION, load_card("classifier")["sha256"]]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        return key_of(content)
 
     @property
     def name(self) -> str:
