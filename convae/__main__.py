@@ -85,8 +85,9 @@ def _figures(arguments):
 
 def _reproduce(arguments):
     from convae import runner
+    from convae.anomaly import examples
 
-    _report(runner.reproduce())
+    _report([*examples.renew_model(), *runner.reproduce()])
 
 
 def _verify(arguments):

@@ -117,6 +117,7 @@ def test_a_picture_too_large_for_memory_is_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("array", "parts", "shape"), [
     (RAMP, [""], (30, 20)), (np.stack([RAMP] * 3), ["[0]", "[1]", "[2]"], (30, 20)), (np.zeros((9, 8, 3)), [""], (9, 8)),
+    (np.zeros((9, 8, 1), np.uint8), [""], (9, 8)),
     (np.zeros((2, 9, 8, 3), np.uint8), ["[0]", "[1]"], (9, 8)), (np.zeros((2, 9, 8, 1)), ["[0]", "[1]"], (9, 8)),
     (np.zeros((9, 8), bool), [""], (9, 8)), (np.zeros((9, 8, 4), np.float32), [""], (9, 8)),
 ])
@@ -176,6 +177,29 @@ def test_files_that_are_cut_off(tmp_path, suffix, share):
     path.write_bytes(path.read_bytes()[:int(share * path.stat().st_size)])
     with pytest.raises(ImageError):
         list(read_images(path))
+
+
+@pytest.mark.parametrize("name", ["x.bmp", "x.tif"])
+def test_damage_of_any_kind_is_told_as_that_of_the_file(tmp_path, name):
+    path = save(tmp_path / name, Image.fromarray(RAMP).convert("P"))
+    content = bytearray(path.read_bytes())
+    if name == "x.bmp":
+        content[46:48] = b"\xff\xff"                    # its number of colours
+    else:
+        start = int.from_bytes(content[4:8], "little")  # of the directory, whose end says where the next one is
+        end = start + 2 + 12 * int.from_bytes(content[start:start + 2], "little")
+        content[end:end + 4] = len(content).to_bytes(4, "little")
+        content += bytes(6)                             # an empty directory
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match="cannot be read"):
+        list(read_images(path))
+
+
+def test_of_a_photograph_with_a_preview_the_photograph_counts(tmp_path):
+    photograph, preview = Image.new("RGB", (64, 48), "white"), Image.new("RGB", (16, 12))
+    photograph.save(tmp_path / "x.jpg", "MPO", save_all=True, append_images=[preview])
+    ((part, image),) = read_images(tmp_path / "x.jpg")
+    assert part == "" and image.shape == (48, 64)
 
 
 def test_a_file_that_is_not_there_or_a_folder_named_so(tmp_path):

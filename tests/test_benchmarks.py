@@ -11,9 +11,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks import chart, peers, quality, report, scaling, speed
+from benchmarks import chart, detect, peers, quality, report, scaling, speed
 from convae import ConvVAE, Recipe, load_mnist, loss
 from convae.notebook import ROOT
+from convae.readme import replace_block
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 EPOCHS = Recipe(model="vae", latent_dim=2).epochs
@@ -182,3 +183,16 @@ def test_what_many_machines_would_do_is_reckoned_from_what_was_measured():
     assert result["minutes_on_many"] == pytest.approx(tasks * 0.05 / 60)  # a thousand machines, which the scheduler can feed
     texts = "20 ms a task", "2.00 times less", f"{tasks:,} different models"
     assert all(text in " ".join(scaling.report(result)) for text in texts)
+
+
+def test_scoring_is_counted_once_it_runs():
+    made_up = {"1000": [{"seconds": 3.0, "peak_mib": 500.0}] * 3, "10000": [{"seconds": 9.0, "peak_mib": 505.0}] * 3,
+               "100000": [{"seconds": 69.0, "peak_mib": 520.0}]}
+    text = " ".join(detect.report({"cores": 2, "files": made_up}))
+    assert "1,500 PNG files" in text and "100,000 in 69 s" in text and "500 MiB for 1,000 files and at 520 MiB" in text
+
+
+def test_the_page_on_anomalies_says_what_was_measured():
+    page = detect.PAGE.read_text(encoding="utf-8")
+    found = json.loads((detect.HERE / "detect.json").read_text(encoding="utf-8"))
+    assert replace_block(page, "benchmarks/detect.json", detect.report(found)) == page

@@ -36,7 +36,7 @@ def test_zeros_are_no_ones(fitted, digits):
     ones, zeros = digits[0][200:], digits[1]
     assert (fitted.predict(zeros) == -1).all()
     assert (fitted.predict(ones) == 1).mean() > 0.8
-    assert fitted.score_samples(zeros).max() < fitted.score_samples(ones).min() + 5
+    assert np.median(fitted.score_samples(zeros)) < fitted.score_samples(ones).min()
     assert (fitted.p_values(zeros) <= 0.05).all()
     assert ((fitted.p_values(ones) <= 0.05) == (fitted.predict(ones) == -1)).all()
 
@@ -59,7 +59,7 @@ def test_kept_without_pickle(fitted, digits, tmp_path):
 def test_images_score_alike_alone_and_together(fitted, digits):
     ones = digits[0][:20]
     alone = np.concatenate([fitted.score_samples(row[None]) for row in ones])
-    assert alone == pytest.approx(fitted.score_samples(ones), rel=1e-4, abs=1e-3)
+    assert alone == pytest.approx(fitted.score_samples(ones), rel=5e-6, abs=0)  # the hair of Inspector.threshold is 1e-5
     assert (np.concatenate([fitted.predict(row[None]) for row in ones]) == fitted.predict(ones)).all()
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import sys
@@ -12,7 +13,7 @@ import safetensors.torch
 from PIL import Image
 
 from convae import __main__
-from convae.anomaly import folders
+from convae.anomaly import folders, inspector
 from convae.anomaly.inspector import Inspector
 from convae.data import load_mnist
 
@@ -149,6 +150,108 @@ def test_what_has_changed_since_is_scored_anew(place, tmp_path, monkeypatch, cha
     monkeypatch.setattr(Inspector, "scores", lambda self, images: (scored.append(s) or s for s in real(self, images)))
     folders.detect(tmp_path / "new", model, tmp_path / "R", progress=False)
     assert len(scored) == {"model": 10, "image": 1}[change]
+
+
+def test_what_could_not_be_read_is_tried_again(place, tmp_path, monkeypatch):
+    model, arguments = place / "models" / "ones.safetensors", {"progress": False}
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("PIL.Image.open", refuse)
+    with pytest.raises(ValueError, match="none of the 40 files"):
+        folders.detect(place / "new", model, tmp_path, **arguments)
+    monkeypatch.undo()
+    assert len(folders.detect(place / "new", model, tmp_path, **arguments).scores) == 40
+
+
+def test_interrupted_as_it_goes_on_it_keeps_what_it_had(place, tmp_path, monkeypatch):
+    model = place / "models" / "ones.safetensors"
+    monkeypatch.setattr(folders.report, "page", lambda *_: 1 / 0)  # after scoring
+    with pytest.raises(ZeroDivisionError):
+        folders.detect(place / "new", model, tmp_path, progress=False)
+    before = (tmp_path / folders.PARTIAL).read_text()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    for step in ("write_all_atomically", "_score_files"):
+        monkeypatch.setattr(folders, step, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            folders.detect(place / "new", model, tmp_path, progress=False)
+        assert (tmp_path / folders.PARTIAL).read_text() == before
+        monkeypatch.undo()
+
+
+def test_a_name_that_is_no_text_is_written_so_that_it_can_be_read(place, tmp_path, capsys):
+    folder = tmp_path / "new"
+    shutil.copytree(place / "new" / "others", folder)
+    for name in (b"\x89\xe6.bmp", b"\x89.png"):  # in another encoding than UTF-8
+        try:
+            (folder / os.fsdecode(name)).write_bytes(next(folder.glob("0_*")).read_bytes() if name.endswith(b"bmp") else b"")
+        except OSError:
+            pytest.skip("this file system takes UTF-8 names only")
+    found = folders.detect(folder, place / "models" / "ones.safetensors", tmp_path / "R", progress=False)
+    assert "\\x89\\xe6.bmp" in [row["file"] for row in found.scores] and found.unreadable == {"\\x89.png": "is empty"}
+    assert "\\x89\\xe6.bmp" in (tmp_path / "R" / "scores.csv").read_text(encoding="utf-8")
+    assert "passed over: \\x89.png" in capsys.readouterr().err
+
+
+def test_an_image_that_is_gone_when_the_report_is_made_keeps_its_score(place, tmp_path, monkeypatch):
+    shutil.copytree(place / "new" / "others", tmp_path / "new")
+    real = folders._score_all
+
+    def and_remove_one(*arguments):
+        scores = real(*arguments)
+        next((tmp_path / "new").iterdir()).unlink()
+        return scores
+
+    monkeypatch.setattr(folders, "_score_all", and_remove_one)
+    found = folders.detect(tmp_path / "new", place / "models" / "ones.safetensors", tmp_path / "R", progress=False)
+    assert len(found.scores) == 10 and len(found.shown) == 9
+    assert all(row in found.scores for row, _ in found.shown)
+
+
+def test_where_no_model_can_be_written_nothing_is_learnt(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(Inspector, "fit", lambda *_, **__: pytest.fail("it learns"))
+    with pytest.raises(IsADirectoryError, match=r"is a folder; give a file to write, such as .*parts\.safetensors"):
+        folders.fit(place / "normal", tmp_path)
+    monkeypatch.setattr(folders.os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match="cannot be written to"):
+        folders.fit(place / "normal", tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(("image", "problem"), [
+    (np.zeros((5, 5, 3)), r"image 1 has shape \(5, 5, 3\)"), (np.full((5, 5), 200.0), "image 1 has values from 200 to 200"),
+    (np.full((5, 5), np.nan), "image 1 has values from nan"), (np.zeros((0, 5)), "image 1 has shape"),
+])
+@pytest.mark.parametrize("method", ["scores", "inspections", "fit"])
+def test_arrays_that_are_no_images_are_refused(place, image, problem, method):
+    inspector = Inspector.load(place / "models" / "ones.safetensors")
+    with pytest.raises(ValueError, match=problem):
+        list(getattr(inspector, method)([np.zeros((5, 5)), image]))
+
+
+def test_images_must_be_there_more_than_once_to_be_learnt_from():
+    with pytest.raises(TypeError, match="more than once"):
+        Inspector.fit(iter([np.zeros((28, 28))] * 20))
+
+
+def test_of_very_many_images_some_give_a_tile_each(monkeypatch):
+    monkeypatch.setattr(inspector, "TILES", 7)
+    images = [np.full((60, 60), i / 20, np.float32) for i in range(20)]
+    held_out = np.arange(20) % 4 == 0
+    drawn = inspector._training_set(images, held_out, "tiles", seed=0)[:, 0, 0, 0].numpy()
+    assert len(drawn) == len(set(drawn)) == 7 and not set(drawn) & {image[0, 0] for image in images[::4]}
+
+
+def test_of_large_images_the_report_keeps_pictures_of_a_size_to_look_at(place, tmp_path):
+    (tmp_path / "new").mkdir()
+    Image.new("L", (1000, 600), 200).save(tmp_path / "new" / "large.png")
+    found = folders.detect(tmp_path / "new", place / "models" / "ones.safetensors", tmp_path / "R", progress=False)
+    ((_, pictures),) = found.shown
+    assert {name: picture.shape for name, picture in pictures.items()} == {
+        "image": (288, 480), "where it differs": (288, 480, 3), "repaired": (288, 480)}
 
 
 def test_a_full_disk_leaves_the_old_results(place, tmp_path, monkeypatch):

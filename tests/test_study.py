@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convae import findings
 from convae.anomaly import examples, published, rates, study
 from convae.anomaly.defects import KINDS
 from convae.anomaly.folders import Folder
@@ -93,13 +94,22 @@ def test_examples_are_files_of_three_kinds(tmp_path):
     assert len(list(Folder(images))) == 178
 
 
+def test_the_examples_model_is_replaced_only_if_fitting_gives_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(examples, "MODEL", tmp_path / "example.safetensors")
+    fitted = []
+    monkeypatch.setattr(examples.folders, "fit", lambda folder, model, **options: (
+        fitted.append(len(list(folder.iterdir()))), model.write_bytes(b"fitted")))
+    assert examples.renew_model() == [examples.MODEL] and examples.MODEL.read_bytes() == b"fitted"
+    assert examples.renew_model() == [] and fitted == [1_000, 1_000]
+
+
 def done():
     """The studies whose records are committed."""
     return [name for name in study.STUDIES if (study.RECORDS / f"{name}.jsonl").exists()]
 
 
 def test_the_committed_tables_follow_from_the_committed_records():
-    committed = json.loads(study.RESULTS.read_text(encoding="utf-8"))
+    committed = json.loads(findings.ANOMALY.read_text(encoding="utf-8"))
     assert committed == json.loads(study.to_json(study.tables()))
     assert committed.keys() == {"published", *done()}
 

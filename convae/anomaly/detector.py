@@ -61,7 +61,9 @@ class Detector:
     recipe : Recipe
         The first member's; the others' seeds follow it.
     deviation : Tensor
-        Standard deviation of the averaged difference of input and output in normal images, ``(1, 1, 28, 28)``.
+        How large the averaged difference of input and output is at a pixel in normal images, ``(1, 1, 28, 28)``: the root of
+        its mean square there plus that over all pixels, so that pixels at which normal images hardly differ do not count
+        without limit.
     usual : Tensor
         What 99 % of the normal training images keep to, of each score, ``(2,)``; with `texture`, ``(3,)``.
     texture : Space or None
@@ -81,11 +83,15 @@ class Detector:
         images : Tensor
             ``(N, 1, 28, 28)`` in [0, 1], at least two.
         latent_dim : int
-            Of each autoencoder.
+            Of each autoencoder; 1 to 784.
         members : int
-            Autoencoders, trained from seeds that follow from `seed`; their scores are averaged.
+            Autoencoders, trained from seeds that follow from `seed`; their scores are averaged. 1 to 100.
         epochs : int, optional
             About :data:`SEEN` / N if None.
+        seed : int
+            0 to 2³¹ − 1.
+        progress : bool
+            Whether a bar is shown.
         threads : int
             As for :func:`convae.training.train`.
         texture : bool
@@ -210,7 +216,7 @@ def seeds_of(members: int, seed: int) -> list[int]:
 
 
 def constants() -> list:
-    """All that decides on the scores beside the arguments of :meth:`Detector.fit`."""
+    """All that decides on the scores beside :meth:`Detector.fit`'s arguments; with `texture`, :data:`TEXTURE_FLOOR` does, too."""
     return [FLOOR, AXES, NEIGHBOURS, MEMORY, SEEN, EPOCHS, BLUR, USUAL, Recipe("vae", 16).to_dict()]
 
 

@@ -3,15 +3,20 @@
 MNIST's zeros play the good parts, as rings. Which images are taken is a rule: always the first.
 """
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from convae.anomaly import folders
 from convae.anomaly.defects import KINDS, make_defects
 from convae.data import load_mnist
+from convae.files import write_atomically
 
+MODEL = Path(__file__).with_name("example.safetensors")  # what ``convae fit`` makes of the normal images
 DIGIT = 0
 NORMAL, UNSEEN, OTHERS = 1_000, 100, 4        # images; others of each other digit
 DEFECTS, LEVEL = 6, 5                       # of each kind, and how severe
@@ -35,6 +40,15 @@ def write_images(folder: Path) -> Path:
     for digit in set(range(10)) - {DIGIT}:
         _write(folder / "other digits", images[labels == digit][:OTHERS], f"{digit} {{}}")
     return folder
+
+
+def renew_model() -> list[Path]:
+    """Fit the example's model again, from scratch; returns its path if that changed it, else nothing."""
+    with tempfile.TemporaryDirectory() as place:
+        new = Path(place) / MODEL.name
+        folders.fit(write_normal(Path(place) / "normal"), new, progress=False, threads=os.cpu_count())
+        content = new.read_bytes()
+    return [write_atomically(MODEL, content)] if not MODEL.exists() or MODEL.read_bytes() != content else []
 
 
 def _write(folder, images, name):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from tqdm import tqdm
 
 from convae.anomaly import report
 from convae.anomaly.conformal import check_rate, expected_rate, needed
-from convae.anomaly.images import ImageError, list_images, read_images
-from convae.anomaly.inspector import Inspection, Inspector, enough
+from convae.anomaly.images import ImageError, list_images, printable, read_images
+from convae.anomaly.inspector import Inspector, enough
 from convae.files import write_all_atomically
 
 PARTIAL = ".partial.jsonl"  # of an interrupted detection, in its output folder
@@ -53,7 +54,7 @@ class Detection(NamedTuple):
     unreadable: dict[str, str]  #: from file to what is wrong with it
     written: list[Path]
     advice: str                 #: whether the threshold can be trusted
-    shown: list[tuple[dict, Inspection]]  #: what the report shows, with the rows of `scores`
+    shown: list[tuple[dict, dict[str, np.ndarray]]]  #: rows of `scores` with what the report shows: :func:`report.pictures`
 
 
 def fit(folder: Path, model: Path, false_alarms: float = 0.01, progress: bool = True, **options) -> Inspector:
@@ -62,8 +63,13 @@ def fit(folder: Path, model: Path, false_alarms: float = 0.01, progress: bool = 
     Raises
     ------
     OSError, ValueError
-        If the folder has no images, or too few that can be read; no model is written then.
+        If the folder has no images, or too few that can be read, or `model` cannot be written; no model is written then.
     """
+    if model.is_dir():
+        raise IsADirectoryError(f"{model} is a folder; give a file to write, such as {model / 'parts.safetensors'}")
+    model.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(model.parent, os.W_OK):  # known before minutes of training, not after
+        raise PermissionError(f"{model.parent} cannot be written to")
     images = Folder(folder, "reading" if progress else None)
     try:
         inspector = Inspector.fit(images, false_alarms=false_alarms, progress=progress, **options)
@@ -117,15 +123,25 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
         raise ValueError(f"none of the {len(images.names)} files in {folder} can be read")
     places, scores = zip(*sorted(found.items(), key=lambda item: (-item[1], item[0])), strict=True)
     limit = inspector.threshold(false_alarms)
-    rows = [{"file": name + part, "score": score, "p_value": round(float(p), 6), "anomalous": score > limit}
+    rows = [{"file": printable(name) + part, "score": score, "p_value": round(float(p), 6), "anomalous": score > limit}
             for (name, part), score, p in zip(places, scores, inspector.p_values(scores), strict=True)]
     summary = {
-        "folder": str(folder), "model": str(model), "model_sha256": inspector.sha256, "view": inspector.view,
+        "folder": printable(str(folder)), "model": printable(str(model)), "model_sha256": inspector.sha256,
+        "view": inspector.view,
         "normal_images_held_out": len(inspector.calibration), "false_alarms": false_alarms, "threshold": limit,
         "images": len(rows), "anomalous": sum(row["anomalous"] for row in rows),
-        "unreadable": dict(sorted(images.unreadable.items())),
+        "unreadable": {printable(name): problem for name, problem in sorted(images.unreadable.items())},
     }
-    shown = list(zip(rows, inspector.inspections(_reread(images, *place) for place in places[:show]), strict=False))
+    there = deque()  # the rows of those images that are still there
+
+    def read_again():
+        for row, (name, part) in zip(rows, places[:show], strict=False):
+            image = next((image for each, image in images.read(name) if each == part), None)
+            if image is not None:
+                there.append(row)
+                yield image
+
+    shown = [(there.popleft(), report.pictures(found)) for found in inspector.inspections(read_again())]
     trust = advice(inspector, false_alarms)
     page = report.page(summary, trust, rows, inspector.calibration, shown)
     contents = {out / "scores.csv": _to_csv(rows), out / "report.html": page,
@@ -141,13 +157,14 @@ def _score_all(images: Folder, inspector: Inspector, out: Path, progress: bool) 
     header = {"model": inspector.sha256, "folder": str(images.path.resolve())}
     before = _read_partial(out / PARTIAL, header)
     state = {name: _state(images.path / name) for name in images.names}
-    done = {name: record for name, record in before.items() if record["state"] == state.get(name)}
-    with (out / PARTIAL).open("w", encoding="utf-8") as file, \
+    done = {name: record for name, record in before.items() if record["state"] == state.get(name) and not record["error"]}
+    write_all_atomically({out / PARTIAL: _lines(header, *done.values())})
+    with (out / PARTIAL).open("a", encoding="utf-8") as file, \
             tqdm(total=len(images.names), initial=len(done), desc="scoring", unit="file", disable=not progress) as bar:
-        _append(file, header, *done.values())
         for record in _score_files(images, [name for name in images.names if name not in done], inspector):
             done[record["file"]] = record | {"state": state[record["file"]]}
-            _append(file, done[record["file"]])
+            file.write(_lines(done[record["file"]]))
+            file.flush()
             bar.update()
     images.unreadable |= {name: record["error"] for name, record in done.items() if record["error"]}
     return {(name, part): score for name, record in done.items() for part, score in record["scores"]}
@@ -179,9 +196,8 @@ def _record(name, images, parts):
     return {"file": name, "scores": list(parts), "error": images.unreadable.get(name)}
 
 
-def _append(file, *records):
-    file.writelines(json.dumps(record) + "\n" for record in records)
-    file.flush()
+def _lines(*records) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
 
 
 def _read_partial(path: Path, header: dict) -> dict[str, dict]:
@@ -203,10 +219,6 @@ def _state(path: Path) -> list[int]:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _reread(images: Folder, name: str, part: str) -> np.ndarray:
-    return next(image for each, image in read_images(images.path / name) if each == part)
-
-
 def _to_csv(rows: list[dict]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -217,4 +229,4 @@ def _to_csv(rows: list[dict]) -> str:
 
 def _complain(unreadable: dict[str, str]):
     for name, problem in sorted(unreadable.items()):
-        print(f"passed over: {name} {problem}", file=sys.stderr)
+        print(f"passed over: {printable(name)} {problem}", file=sys.stderr)

@@ -20,7 +20,7 @@ class ImageError(ValueError):
 def list_images(folder: Path) -> list[str]:
     """The paths below `folder`, with ``/`` between their parts, whose names end as an image's do: in order, subfolders too.
 
-    Files and folders whose names start with a dot are passed over.
+    Files and folders whose names start with a dot are passed over, links to folders too.
 
     Raises
     ------
@@ -43,14 +43,20 @@ def list_images(folder: Path) -> list[str]:
     return sorted(names)
 
 
+def printable(name: str) -> str:
+    r"""A file's name as text that can be written anywhere: bytes in it that are no UTF-8 become such as ``\x89``."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def read_images(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     """The images of one file, with what tells them apart.
 
     Parameters
     ----------
     path : Path
-        A picture; or an array file: ``(H, W)`` is one image, ``(N, H, W)`` are N, ``(H, W, 3 or 4)`` is one in colour,
-        ``(N, H, W, 1, 3 or 4)`` are N. What a file holds counts, not what its name says; but for array files.
+        A picture; or an array file: ``(H, W)`` and ``(H, W, 1, 3 or 4)`` are one image, ``(N, H, W)`` and
+        ``(N, H, W, 1, 3 or 4)`` are N. What a file holds counts, not what its name says; but for array files. Of a picture with a
+        preview or several frames the first counts, but for TIFF's pages, which all do.
 
     Yields
     ------
@@ -70,10 +76,12 @@ def read_images(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     """
     try:
         yield from _array_file(path) if path.suffix.lower() in ARRAYS else _picture_file(path)
+    except ImageError:
+        raise
     except UnidentifiedImageError:
         size = path.stat().st_size
         raise ImageError("is empty" if not size else "holds no picture of a known format") from None
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError, MemoryError) as error:
+    except Exception as error:  # Pillow raises many kinds for damaged files
         raise ImageError(f"cannot be read: {getattr(error, 'strerror', None) or error or type(error).__name__}") from None
 
 
@@ -81,11 +89,11 @@ def _picture_file(path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow's on large pictures and odd metadata
         with Image.open(path) as file:
-            if getattr(file, "n_frames", 1) == 1:
-                yield "", _grey(ImageOps.exif_transpose(file))
-            else:
+            if file.format == "TIFF" and file.n_frames > 1:
                 for i, frame in enumerate(ImageSequence.Iterator(file)):
                     yield f"[{i}]", _grey(ImageOps.exif_transpose(frame))
+            else:
+                yield "", _grey(ImageOps.exif_transpose(file))
 
 
 def _grey(picture):
@@ -122,7 +130,7 @@ def _array_file(path):
 
 
 def _arrays(array, part):
-    if array.ndim == 2 or array.ndim == 3 and array.shape[2] in (3, 4):
+    if array.ndim == 2 or array.ndim == 3 and array.shape[2] in (1, 3, 4):
         yield part, _scaled(array)
     elif array.ndim in (3, 4) and len(array):
         for i, each in enumerate(array):

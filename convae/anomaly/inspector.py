@@ -26,9 +26,10 @@ from convae.files import write_atomically
 FORMAT = 2            # of a model file; another number is refused
 LARGEST_WHOLE = 56    # pixels: the longest side up to which an image is resized, not tiled
 FEWEST = 10           # normal images that can be fitted to
-TILES = 20_000        # drawn from all normal images, at most
+TILES = 20_000        # drawn from all normal images, about: the same number from each
 VIEWS = ("auto", "whole", "tiles")
-_AT_ONCE = 500        # images or tiles
+_AT_ONCE = 500        # images of the network's size
+_LARGE_AT_ONCE = 16   # images of any size
 
 
 class Inspection(NamedTuple):
@@ -66,7 +67,8 @@ class Inspector:
         Parameters
         ----------
         images : iterable of ndarray
-            Normal ones, each ``(H, W)`` in [0, 1]; gone through three times, so that they need not fit in memory.
+            Normal ones, each ``(H, W)`` in [0, 1]; gone through three times, so that they need not fit in memory. A list, or
+            anything that starts anew when gone through again.
         view : str
             ``whole``, ``tiles``, or ``auto``: tiles if a side of an image is longer than :data:`LARGEST_WHOLE`.
         false_alarms : float
@@ -79,13 +81,17 @@ class Inspector:
 
         Raises
         ------
+        TypeError
+            If `images` can be gone through once only.
         ValueError
-            If there are fewer than :data:`FEWEST` images, or an argument is out of range.
+            If there are fewer than :data:`FEWEST` images, one is none, or an argument is out of range.
         """
+        if iter(images) is images:
+            raise TypeError("images must be a list, or another collection that can be gone through more than once")
         if view not in VIEWS:
             raise ValueError(f"view must be one of {', '.join(VIEWS)}, got {view!r}")
         check_rate(false_alarms)
-        longest = [max(image.shape) for image in images]
+        longest = [max(image.shape) for image in _checked(images)]
         n = len(longest)
         if n < FEWEST:
             raise ValueError(f"{n} normal images are too few: at least {FEWEST} are needed, and "
@@ -105,21 +111,34 @@ class Inspector:
         return inspector
 
     def scores(self, images: Iterable[np.ndarray]) -> Iterator[float]:
-        """The score of each image ``(H, W)``, in order: :meth:`Detector.combined`, of tiles the largest; a few hundred small
-        images are read and scored at a time."""
+        """The score of each image ``(H, W)`` in [0, 1], in order: :meth:`Detector.combined`, of tiles the largest.
+
+        A few hundred images are read, resized and scored at a time; tiles, one image at a time.
+
+        Raises
+        ------
+        ValueError
+            If an image is none; the message says which, counted from 0.
+        """
         if self.view == "tiles":
-            for image in images:
+            for image in _checked(images):
                 yield max(self.detector.combined(part).max().item() for _, part in _tiles_of(image))
         else:
-            for part in _parts(images):
-                yield from self.detector.combined(_stack(map(resized, part))).tolist()
+            for part in _parts(map(resized, _checked(images)), _AT_ONCE):
+                yield from self.detector.combined(_stack(part)).tolist()
 
     def inspections(self, images: Iterable[np.ndarray]) -> Iterator[Inspection]:
-        """Score, repaired image and where it differs, for each image ``(H, W)``, in order."""
+        """Score, repaired image and where it differs, for each image ``(H, W)`` in [0, 1], in order.
+
+        Raises
+        ------
+        ValueError
+            As for :meth:`scores`.
+        """
         if self.view == "tiles":
-            yield from map(self._inspect_tiles, images)
+            yield from map(self._inspect_tiles, _checked(images))
             return
-        for part in _parts(images):
+        for part in _parts(_checked(images), _LARGE_AT_ONCE):
             small = _stack(map(resized, part))
             found = self.detector.combined(small).tolist(), *(each.numpy() for each in self.detector.explain(small))
             for image, score, repaired, difference in zip(part, *found, strict=True):
@@ -201,10 +220,11 @@ def _training_set(images, held_out, view, seed):
     """The images that are not held out, or tiles from them, ``(N, 1, 28, 28)``."""
     if view == "whole":
         return _stack([resized(image) for image, out in zip(images, held_out, strict=True) if not out])
-    each = -(-TILES // int((~held_out).sum()))
+    fitted_on = np.random.default_rng(seed).permutation(np.flatnonzero(~held_out))[:TILES]
+    each, fitted_on = -(-TILES // len(fitted_on)), set(fitted_on.tolist())
     drawn = []
-    for i, (image, out) in enumerate(zip(images, held_out, strict=True)):
-        if not out:
+    for i, image in enumerate(images):
+        if i in fitted_on:
             image = tiles.padded(image)
             places = tiles.corners(*image.shape, stride=1)
             chosen = np.random.default_rng([seed, i]).choice(len(places), min(each, len(places)), replace=False)
@@ -220,10 +240,21 @@ def _tiles_of(image) -> Iterator[tuple[np.ndarray, Tensor]]:
         yield part, torch.from_numpy(tiles.cut(image, part))[:, None]
 
 
-def _parts(images) -> Iterator[list[np.ndarray]]:
+def _parts(images, at_once) -> Iterator[list[np.ndarray]]:
     images = iter(images)
-    while part := list(islice(images, _AT_ONCE)):
+    while part := list(islice(images, at_once)):
         yield part
+
+
+def _checked(images) -> Iterator[np.ndarray]:
+    """The images as float32, once each is known to be one."""
+    for i, image in enumerate(images):
+        image = np.asarray(image)
+        if image.ndim != 2 or not image.size:
+            raise ValueError(f"image {i} has shape {image.shape}; (H, W) is wanted")
+        if not (image.min() >= 0 and image.max() <= 1):  # neither holds for what is no number
+            raise ValueError(f"image {i} has values from {image.min():g} to {image.max():g}; they must lie in [0, 1]")
+        yield image.astype(np.float32, copy=False)
 
 
 def _stack(images) -> Tensor:

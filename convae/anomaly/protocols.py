@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import OneClassSVM
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from convae.anomaly import datasets, detector
@@ -27,7 +27,7 @@ from convae.losses import kl_to_standard_normal
 from convae.recipes import Recipe, key_of
 from convae.training import reproducible
 
-VERSION = 2               # of what is measured and how: another version makes other keys
+VERSION = 3               # of what is measured and how: another version makes other keys
 PROTOCOLS = ("one", "rest")  # normal: one class, or all the others
 SEED = 1000              # the first; others follow from it
 SAMPLES = 10              # of z, for the reconstruction probability
@@ -125,6 +125,9 @@ def untrained_scores(recipe: Recipe, seed: int, images: Tensor, test: Tensor) ->
     """The detector's score with the recipe's network as it is before training: what its form alone does, ``(N,)``."""
     with torch.no_grad(), reproducible(seed):
         model = recipe.build()
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = None  # plain averages over all parts
         for part in images[torch.randperm(len(images))].split(500):  # the normalisations' averages, as training leaves them
             if len(part) > 1:
                 model.train()(part)

@@ -25,7 +25,7 @@ img { max-width: 100%; } .small { image-rendering: pixelated; } .alarm { color: 
 """
 
 
-def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, shown: Iterable[tuple[dict, Inspection]]) -> str:
+def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, shown: Iterable[tuple[dict, dict]]) -> str:
     """The report.
 
     Parameters
@@ -39,9 +39,9 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
     calibration : ndarray
         Scores of the normal images held out.
     shown : iterable
-        Those of the rows that are shown, each with what was found.
+        Those of the rows that are shown, each with its :func:`pictures`.
     """
-    pictures = [_article(row, found) for row, found in shown]
+    articles = [_article(row, found) for row, found in shown]
     unreadable = "".join(f"<li><code>{html.escape(name)}</code> {html.escape(problem)}</li>"
                          for name, problem in summary["unreadable"].items())
     how = ("resized to 28 × 28 pixels" if summary["view"] == "whole" else
@@ -61,13 +61,22 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
 {histogram}
 <table>{table}</table>
 {f"<h2>Files that could not be read: {len(summary['unreadable'])}</h2><ul>{unreadable}</ul>" if unreadable else ""}
-<h2>The {len(pictures)} most unusual images</h2>
+<h2>The {len(articles)} most unusual images</h2>
 <p>The repaired image is the input as the model, which has seen normal images alone, would have it. The middle picture shows
 where the input is <b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b>, from half of what 999
 of 1,000 pixels of normal images keep to; the deeper, the more. The p-value is the share of normal images that score as high.</p>
-<main>{"".join(pictures)}</main>
+<main>{"".join(articles)}</main>
 </html>
 """
+
+
+def pictures(found: Inspection) -> dict[str, np.ndarray]:
+    """What there is to see of an image, by name: itself, where it differs, and repaired.
+
+    Each is ``uint8``, ``(H, W)`` or ``(H, W, 3)``, made smaller where a side is longer than :data:`LARGEST`.
+    """
+    return {name: _shrunk(pixels) for name, pixels in
+            {"image": 255 * found.image, "where it differs": overlay(found), "repaired": 255 * found.repaired}.items()}
 
 
 def overlay(found: Inspection) -> np.ndarray:
@@ -82,23 +91,27 @@ def overlay(found: Inspection) -> np.ndarray:
 
 
 def _article(row, found):
-    pictures = {"image": 255 * found.image, "where it differs": overlay(found), "repaired": 255 * found.repaired}
-    small = max(found.image.shape) < SMALLEST
+    small = max(found["image"].shape) < SMALLEST
     figures = "".join(f"<figure>{_img(_png(pixels), name, small)}<figcaption>{name}</figcaption></figure>"
-                      for name, pixels in pictures.items())
+                      for name, pixels in found.items())
     verdict = '<span class="alarm">anomalous</span>' if row["anomalous"] else "normal"
     return (f"<article><h3>{html.escape(row['file'])}: {verdict}, score {row['score']:.4g}, p = {row['p_value']:.2g}</h3>"
             f"{figures}</article>\n")
 
 
-def _png(pixels: np.ndarray) -> bytes:
-    """A PNG of a size to look at: small pictures enlarged pixel by pixel, large ones shrunk."""
+def _shrunk(pixels):
     picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    picture.thumbnail((LARGEST, LARGEST))
+    return np.asarray(picture)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """A PNG of a size to look at: small pictures are enlarged pixel by pixel."""
+    picture = Image.fromarray(pixels)
     longest = max(picture.size)
     if longest < SMALLEST:
         factor = SMALLEST // longest
         picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-    picture.thumbnail((LARGEST, LARGEST))
     stream = io.BytesIO()
     picture.save(stream, "png", optimize=True)
     return stream.getvalue()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from convae import findings, readme
 from convae.anomaly import local, protocols, rates, textures
 from convae.anomaly.conformal import expected_rate
 from convae.anomaly.defects import KINDS
@@ -13,11 +14,11 @@ from convae.claims.sweep import sweep
 from convae.dense import hidden_like_conv
 from convae.evaluation.statistics import mean_with_t_interval
 from convae.files import write_all_atomically
-from convae.notebook import ROOT, to_json
+from convae.findings import ANOMALY
+from convae.notebook import to_json
 from convae.recipes import Recipe
 
 RECORDS = Path(__file__).parent / "records"
-RESULTS = ROOT / "figures" / "anomaly.json"
 DIMENSIONS = dict.fromkeys((2, 4, 8, 16, 32, 64, 128), (1, 2, 3))  # with the seeds of each
 OTHER_DIMENSIONS = dict.fromkeys((2, 8, 32, 128), (1, 2))
 FAMILIES = {  # of the autoencoders that repair local defects
@@ -80,8 +81,12 @@ def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler:
         if study == "defects":
             contents[RECORDS / "repairs.json"] = json.dumps(local.repairs_without_a_network(DIMENSIONS)) + "\n"
     write_all_atomically(contents)
-    results = {RESULTS: to_json(tables())}
-    write_all_atomically(results)
+    found = tables()
+    write_all_atomically(results := {ANOMALY: to_json(found)})
+    findings.load_anomaly.cache_clear()
+    if found.keys() >= STUDIES.keys():  # else the README cannot say yet what was found
+        results |= (changed := readme.changes({}))
+        write_all_atomically(changed)
     return [*map(str, contents), *map(str, results)]
 
 
