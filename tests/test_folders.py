@@ -251,7 +251,7 @@ def test_of_large_images_the_report_keeps_pictures_of_a_size_to_look_at(place, t
     found = folders.detect(tmp_path / "new", place / "models" / "ones.safetensors", tmp_path / "R", progress=False)
     ((_, pictures),) = found.shown
     assert {name: picture.shape for name, picture in pictures.items()} == {
-        "image": (288, 480), "where it differs": (288, 480, 3), "repaired": (288, 480)}
+        "image": (288, 480), "where it differs": (288, 480, 3), "the model's output": (288, 480)}
 
 
 def test_a_full_disk_leaves_the_old_results(place, tmp_path, monkeypatch):

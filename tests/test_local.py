@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from convae.anomaly.local import OVERLAP_UP_TO, error_ratio, region_overlap, repairs_without_a_network
+from convae.anomaly import local
+from convae.anomaly.local import OVERLAP_UP_TO, error_ratio, region_overlap, without_a_network
 
 
 def masks_of(*regions):
@@ -44,7 +45,19 @@ def test_repair():
 
 
 def test_a_median_repairs_single_pixels_and_no_gap():
-    found = repairs_without_a_network((2,))
+    found = without_a_network((2,))["repair"]
     assert found["median"]["salt 1"] > 1  # it blurs the strokes: more harm than two pixels do
     assert found["median"]["salt 5"] < found["median"]["salt 1"]
     assert found["pca_2d"]["salt 5"] > found["median"]["salt 5"]
+
+
+def test_what_a_defect_does_and_what_shows_it_without_a_model(monkeypatch):
+    clean = torch.zeros(4, 1, 28, 28)
+    damaged, mask = clean.clone(), np.zeros((4, 28, 28), bool)
+    damaged[:, 0, 10:14, 10:14], mask[:, 10:14, 10:14] = 0.5 + 1e-3, True
+    monkeypatch.setattr(local, "clean_images", lambda: clean)
+    monkeypatch.setattr(local, "make_defects", lambda *_: (damaged, mask))
+    found = local.without_a_network((1,))
+    assert list(found["error_made"].values()) == pytest.approx([16 * 0.501**2] * 35, abs=1e-4)
+    assert found["located"]["gap 1"]["pixel_auroc"] > 0.99  # the only bright place
+    assert found["located"]["gap 1"]["right_sign"] == 1     # brighter than grey, and ink was added

@@ -36,7 +36,7 @@ def test_it_lists_every_claim_and_shows_every_figure():
         assert f"(figures/fig{n}.png)" in TEXT
 
 
-@pytest.mark.parametrize("page", ["convae/claims/README.md", "benchmarks/README.md"])
+@pytest.mark.parametrize("page", ["convae/anomaly/README.md", "convae/claims/README.md", "benchmarks/README.md"])
 def test_the_links_of_other_pages_lead_somewhere(page):
     links = [link for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text("utf-8")) if not link.startswith("http")]
     assert links

@@ -50,7 +50,7 @@ def test_rates_are_over_digits():
 
 def test_defects_are_means_over_seeds_by_family_and_dimension(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "RECORDS", tmp_path)
-    (tmp_path / "repairs.json").write_text('{"median": {"gap 1": 1.5}}')
+    (tmp_path / "without_a_network.json").write_text('{"median": {"gap 1": 1.5}}')
     records = [{"recipe": task.recipe.to_dict(), "clean_error": float(task.recipe.latent_dim + task.recipe.seed),
                 "defects": {"gap 1": {"repair": 0.1 * task.recipe.seed, "image_auroc": {"squared_error": 0.5}}}}
                for task in study.defects()]

@@ -79,21 +79,38 @@ def error_ratio(repaired: Tensor, damaged: Tensor, clean: Tensor) -> float:
     return (squared_error(repaired, clean).sum() / squared_error(damaged, clean).sum()).item()
 
 
-def repairs_without_a_network(dimensions) -> dict:
-    """:func:`error_ratio` by defect, for a 3 × 3 median filter and for principal components of the training images."""
+def without_a_network(dimensions) -> dict:
+    """What autoencoders are to be compared with, by kind of defect and level.
+
+    Parameters
+    ----------
+    dimensions : iterable of int
+        How many principal components of the training images repair.
+
+    Returns
+    -------
+    dict
+        ``error_made``: the mean squared error that the defect makes, summed over pixels; ``repair``: :func:`error_ratio` of a
+        3 × 3 median filter and of principal components; ``located``: how well the damaged image itself shows the damage, blurred,
+        or, for the sign, less an even grey.
+    """
     clean, flat = clean_images(), load_mnist(train=True)[0].flatten(1).numpy()
     pca = PCA(max(dimensions), svd_solver="covariance_eigh").fit(flat)
-    found: dict = {"median": {}, **{f"pca_{d}d": {} for d in dimensions}}
-    for kind in KINDS:
-        for level in LEVELS:
-            damaged, _ = make_defects(clean, kind, level)
-            median = torch.from_numpy(ndimage.median_filter(damaged.numpy(), (1, 1, 3, 3)))
-            found["median"][f"{kind} {level}"] = round(error_ratio(median, damaged, clean), 5)
-            codes = pca.transform(damaged.flatten(1).numpy())
-            for d in dimensions:
-                output = torch.from_numpy(codes[:, :d] @ pca.components_[:d] + pca.mean_).clamp(0, 1).view_as(clean)
-                found[f"pca_{d}d"][f"{kind} {level}"] = round(error_ratio(output, damaged, clean), 5)
-    return found
+    made, repair, located = {}, {"median": {}, **{f"pca_{d}d": {} for d in dimensions}}, {}
+    for defect, kind, level in ((f"{kind} {level}", kind, level) for kind in KINDS for level in LEVELS):
+        damaged, masks = make_defects(clean, kind, level)
+        damage = (damaged - clean)[:, 0].numpy()
+        made[defect] = round(squared_error(damaged, clean).mean().item(), 4)
+        blurred = ndimage.gaussian_filter(damaged[:, 0].numpy(), (0, 1.5, 1.5))
+        from_grey = _right_sign(damaged[:, 0].numpy() - 0.5, masks, damage)
+        located[defect] = _located(blurred, masks, damage) | {"right_sign": from_grey}
+        median = torch.from_numpy(ndimage.median_filter(damaged.numpy(), (1, 1, 3, 3)))
+        repair["median"][defect] = round(error_ratio(median, damaged, clean), 5)
+        codes = pca.transform(damaged.flatten(1).numpy())
+        for d in dimensions:
+            output = torch.from_numpy(codes[:, :d] @ pca.components_[:d] + pca.mean_).clamp(0, 1).view_as(clean)
+            repair[f"pca_{d}d"][defect] = round(error_ratio(output, damaged, clean), 5)
+    return {"error_made": made, "repair": repair, "located": located}
 
 
 def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
@@ -141,10 +158,14 @@ def _maps(outputs, detector, images):
 def _located(differences, masks, damage):
     """How well signed differences ``(N, 28, 28)`` show the damaged pixels, and whether ink is missing there or too much."""
     size = np.abs(differences)
-    return {"right_sign": round(float((np.sign(differences) == np.sign(damage))[masks].mean()), 5),
+    return {"right_sign": _right_sign(differences, masks, damage),
             "pixel_auroc": round(roc_auc_score(masks.ravel(), size.ravel()), 5),
             "pixel_precision": round(average_precision_score(masks.ravel(), size.ravel()), 5),
             "region_overlap": round(region_overlap(size, masks), 5)}
+
+
+def _right_sign(differences, masks, damage):
+    return round(float((np.sign(differences) == np.sign(damage))[masks].mean()), 5)
 
 
 def _auroc(normal, anomalous):

@@ -1,8 +1,8 @@
 """Published figures to stand beside ours, each with where it was read.
 
 All are areas under the ROC curve in per cent, digits 0 to 9, for MNIST with one digit normal and all 10,000 test images scored,
-unless said otherwise. ``read`` means in the paper or in the authors' logs; ``quoted``, in another paper only; ``unchecked``, in
-no place that we could read.
+unless said otherwise. ``read`` means in the paper or in the authors' logs; ``quoted``, in another paper only; ``unchecked``, as
+it is commonly quoted: no source could be opened.
 """
 
 PUBLISHED = {
@@ -21,9 +21,10 @@ PUBLISHED = {
         {"method": "ARAE", "source": "Salehi et al. 2020, the authors' logs, last epoch", "mean": 97.57, "autoencoder": True,
          "by_class": [99.09, 98.79, 95.33, 97.07, 97.79, 98.19, 99.21, 97.20, 95.90, 97.16],
          "checked": "read: rohban-lab/Salehi_submitted_2020; the best test epoch of each digit would give 98.3"},
-        {"method": "GeoTrans", "source": "Golan & El-Yaniv 2018", "mean": 98.0, "autoencoder": False,
+        {"method": "GeoTrans", "source": "Cheng et al. 2020, of the method of Golan & El-Yaniv 2018", "mean": 98.0,
+         "autoencoder": False,
          "by_class": [98.2, 91.6, 99.4, 99.0, 99.1, 99.6, 99.9, 96.3, 97.2, 99.2],
-         "checked": "quoted: Adversarial Generative Anomaly Detection (AGAD), which has it from Cheng et al. 2020"},
+         "checked": "quoted: Adversarial Generative Anomaly Detection (AGAD)"},
         {"method": "ARNet", "source": "Ye et al. 2022, Attribute Restoration Framework", "mean": 98.3, "autoencoder": False,
          "by_class": [98.6, 99.9, 99.0, 99.1, 98.1, 98.1, 99.7, 99.0, 93.6, 97.8], "checked": "quoted: AGAD"},
     ],

@@ -62,7 +62,7 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
 <table>{table}</table>
 {f"<h2>Files that could not be read: {len(summary['unreadable'])}</h2><ul>{unreadable}</ul>" if unreadable else ""}
 <h2>The {len(articles)} most unusual images</h2>
-<p>The repaired image is the input as the model, which has seen normal images alone, would have it. The middle picture shows
+<p>The model's output is the input as the model, which has seen normal images alone, would have it. The middle picture shows
 where the input is <b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b>, from half of what 999
 of 1,000 pixels of normal images keep to; the deeper, the more. The p-value is the share of normal images that score as high.</p>
 <main>{"".join(articles)}</main>
@@ -71,12 +71,12 @@ of 1,000 pixels of normal images keep to; the deeper, the more. The p-value is t
 
 
 def pictures(found: Inspection) -> dict[str, np.ndarray]:
-    """What there is to see of an image, by name: itself, where it differs, and repaired.
+    """What there is to see of an image, by name: itself, where it differs, and what the model makes of it.
 
     Each is ``uint8``, ``(H, W)`` or ``(H, W, 3)``, made smaller where a side is longer than :data:`LARGEST`.
     """
     return {name: _shrunk(pixels) for name, pixels in
-            {"image": 255 * found.image, "where it differs": overlay(found), "repaired": 255 * found.repaired}.items()}
+            {"image": 255 * found.image, "where it differs": overlay(found), "the model's output": 255 * found.repaired}.items()}
 
 
 def overlay(found: Inspection) -> np.ndarray:

@@ -79,7 +79,7 @@ def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler:
         found = sweep(tasks(), folder, scheduler, workers, run)
         contents[RECORDS / f"{study}.jsonl"] = "".join(json.dumps(found[key]) + "\n" for key in sorted(found))
         if study == "defects":
-            contents[RECORDS / "repairs.json"] = json.dumps(local.repairs_without_a_network(DIMENSIONS)) + "\n"
+            contents[RECORDS / "without_a_network.json"] = json.dumps(local.without_a_network(DIMENSIONS)) + "\n"
     write_all_atomically(contents)
     found = tables()
     write_all_atomically(results := {ANOMALY: to_json(found)})
@@ -145,7 +145,8 @@ def _defects(records):
             found.setdefault(family, {})[str(d)] = {
                 "clean_error": mean_with_t_interval([r["clean_error"] for r in chosen])._asdict(),
                 "defects": {defect: _mean([r["defects"][defect] for r in chosen]) for defect in chosen[0]["defects"]}}
-    return {"families": found, "without_a_network": json.loads((RECORDS / "repairs.json").read_text(encoding="utf-8"))}
+    without = json.loads((RECORDS / "without_a_network.json").read_text(encoding="utf-8"))
+    return {"families": found, "without_a_network": without}
 
 
 def _textures(records):

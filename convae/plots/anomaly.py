@@ -10,7 +10,7 @@ from convae.plots.style import FAINT, INK, TRAINING, UNSEEN, new_figure, panel_t
 OURS, BASELINE, OTHERS = "#1f6fd0", "#e76300", "#717581"  # and filled, square, hollow, for those who see no colours
 KIND_COLOURS = {"scratch": "#3f90da", "gap": "#832db6", "blot": "#e76300", "protrusion": "#a96b59", "thickening": "#ffa90e",
                 "salt": "#94a4a2", "shifted_stroke": "#bd1f01"}
-FAMILY_STYLES = {"vae": ("#1f6fd0", "-", "o"), "vae_cross_entropy": ("#3f90da", "--", "s"), "ae": ("#832db6", "-.", "^"),
+FAMILY_STYLES = {"vae": ("#1f6fd0", "-", "o"), "vae_cross_entropy": (INK, "--", "s"), "ae": ("#832db6", "-.", "^"),
                  "dense_vae": ("#e76300", ":", "D"), "pca": ("#717581", "--", "x")}
 
 
@@ -47,8 +47,8 @@ def inspections(shown) -> Figure:
     Parameters
     ----------
     shown : list of tuple
-        For each image its row (``file``, ``p_value``), and its pictures by name, as :func:`convae.anomaly.report.pictures` makes
-        them.
+        For each image its row (``file``, ``p_value``, ``anomalous``), and its pictures by name, as
+        :func:`convae.anomaly.report.pictures` makes them.
     """
     figure = new_figure(1.3 * len(shown), 4.4)
     grid = figure.subplots(3, len(shown), squeeze=False)
@@ -57,19 +57,23 @@ def inspections(shown) -> Figure:
             axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axes.set_xticks([])
             axes.set_yticks([])
-        column[0].set_title(f"{row['file'].replace('/', chr(10))}\np = {row['p_value']:.2g}", fontsize=8, color=INK)
+        called = "anomalous" if row["anomalous"] else "not called"
+        column[0].set_title(f"{row['file'].replace('/', chr(10))}\np = {row['p_value']:.2g}\n{called}", fontsize=8, color=INK,
+                            fontweight="bold" if row["anomalous"] else "normal")
     for axes, name in zip(grid[:, 0], shown[0][1], strict=True):
         axes.set_ylabel(name, fontsize=9)
     return figure
 
 
-def ranking(rows: list[tuple[str, str, float, float, float]]) -> Figure:
+def ranking(rows: list[tuple[str, str, float, float, float]], bold=()) -> Figure:
     """Methods by their mean area under the ROC curve; the axis shows what is missing to 100 %, in logarithms.
 
     Parameters
     ----------
     rows : list of tuple
         Name, kind (``ours``, ``baseline``, ``published``), mean, and the interval's ends, all in per cent.
+    bold : collection of str
+        Names to be seen first.
     """
     rows = sorted(rows, key=lambda row: row[2])
     figure = new_figure(8, 0.8 + 0.24 * len(rows))
@@ -83,15 +87,15 @@ def ranking(rows: list[tuple[str, str, float, float, float]]) -> Figure:
                       markerfacecolor=face, markersize=6, linewidth=1.5, label=titles[kind])
     axes.set_yticks(range(len(rows)), [row[0] for row in rows], fontsize=9)
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
-        label.set_color(styles[row[1]][0])
+        label.set(color=styles[row[1]][0], fontweight="bold" if row[0] in bold else "normal")
     axes.set_xscale("log")
-    axes.invert_xaxis()
     missing = [100 - row[2] for row in rows]
-    ticks = [t for t in (20, 10, 7, 5, 4, 3, 2, 1.5, 1) if 0.8 * min(missing) < t < 1.2 * max(missing)]
+    ticks = [t for t in (20, 10, 7, 5, 4, 3, 2.5, 2, 1.5, 1) if 0.8 * min(missing) < t < 1.2 * max(missing)]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{100 - t:g}"))
-    axes.set_xlabel("mean area under the ROC curve (%)")
+    axes.set_xlim(1.15 * max(missing), 0.87 * min(missing))
+    axes.set_xlabel("mean area under the ROC curve (%)\nlogarithmic in what is missing to 100 %")
     axes.grid(color="#eeeeee")
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -101,26 +105,31 @@ def ranking(rows: list[tuple[str, str, float, float, float]]) -> Figure:
 
 
 def by_class(scores: dict[str, list], labels, title: str) -> Figure:
-    """One line a score, over the classes.
+    """The scores side by side for each class.
 
     Parameters
     ----------
     scores : dict
-        From a name to the mean area under the ROC curve for each class, in per cent.
+        From a name to the mean area under the ROC curve for each class, in per cent; up to five.
     labels : sequence of str
         The classes' names.
+    title : str
+        Of the axis of classes.
     """
     figure = new_figure(8, 3.2)
     axes = figure.subplots()
-    styles = [(FAINT, "--", "x"), (BASELINE, ":", "s"), (OTHERS, "-.", "D"), (OURS, "-", "o")]
-    for (name, values), (colour, line, marker) in zip(scores.items(), styles[-len(scores):], strict=True):
-        axes.plot(range(len(labels)), values, line, marker=marker, color=colour, label=name)
+    styles = [(FAINT, "x", FAINT), (BASELINE, "s", BASELINE), (INK, "D", "white"), (OURS, "o", "white"), (OURS, "o", OURS)]
+    for i, ((name, values), (colour, marker, face)) in enumerate(zip(scores.items(), styles, strict=False)):
+        axes.plot(np.arange(len(labels)) + 0.13 * (i - (len(scores) - 1) / 2), values, marker, color=colour, markerfacecolor=face,
+                  label=name)
     axes.set_xticks(range(len(labels)), labels)
+    axes.set_xlabel(title)
     axes.set_ylabel("area under the ROC curve (%)")
+    for edge in range(len(labels) - 1):
+        axes.axvline(edge + 0.5, color="#eeeeee", linewidth=1)
     axes.grid(axis="y", color="#eeeeee")
-    panel_title(axes, "", title)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, ncols=2, fontsize=9)
+    figure.legend(loc="outside upper center", frameon=False, ncols=3, fontsize=9)
     return figure
 
 
@@ -130,15 +139,18 @@ def severities(measures: dict[str, dict[str, dict[str, list]]], levels) -> Figur
     Parameters
     ----------
     measures : dict
-        From a measure's name to kinds, from these to scores, from these to one value a level.
+        From a measure's name to kinds, from these to scores, from these to one value a level. The scores: ``no model``,
+        ``plain error``, ``largest difference``, ``detector``, or some of them.
     """
     kinds = list(next(iter(measures.values())))
     figure = new_figure(10, 0.5 + 1.55 * len(measures))
     grid = figure.subplots(len(measures), len(kinds), sharex=True, sharey="row", squeeze=False)
-    styles = ((FAINT, "--", "x"), (OURS, "-", "o"))
+    styles = {"no model": (INK, ":", ""), "plain error": (BASELINE, "--", "s"), "largest difference": (FAINT, "-.", "x"),
+              "detector": (OURS, "-", "o")}
     for row, (measure, of_kind) in zip(grid, measures.items(), strict=True):
         for axes, kind in zip(row, kinds, strict=True):
-            for (score, values), (colour, line, marker) in zip(of_kind[kind].items(), styles, strict=False):
+            for score, values in of_kind[kind].items():
+                colour, line, marker = styles[score]
                 axes.plot(levels, values, line, marker=marker, markersize=3.5, color=colour, label=score)
             axes.grid(color="#eeeeee")
             axes.spines[["top", "right"]].set_visible(False)
@@ -149,12 +161,13 @@ def severities(measures: dict[str, dict[str, dict[str, list]]], levels) -> Figur
     for axes in grid[-1]:
         axes.set_xticks(levels)
     figure.supxlabel("severity", fontsize=9)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False, fontsize=9)
+    handles = {label: line for axes in grid[:, 0] for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles), frameon=False, fontsize=9)
     return figure
 
 
 def trade_off(panels: dict[str, dict[str, dict[int, float]]], levels: dict[str, dict[str, float]],
-              titles: dict[str, str]) -> Figure:
+              titles: dict[str, str], units: dict[str, str]) -> Figure:
     """What an output's error depends on: a panel for each quantity, a line for each family over the latent dimension.
 
     Parameters
@@ -166,23 +179,24 @@ def trade_off(panels: dict[str, dict[str, dict[int, float]]], levels: dict[str, 
         name and value, drawn across.
     titles : dict
         The families' names.
+    units : dict
+        From a quantity to what its axis says.
     """
-    figure = new_figure(11, 3.2)
+    figure = new_figure(12, 3.2)
     grid = dict(zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True))
     ratios = [grid[quantity] for quantity in levels]
     for axes in ratios[1:]:
         axes.sharey(ratios[0])
-    if ratios:
-        ratios[0].set_ylabel("error of output / error of input")
     for (quantity, families), axes in zip(panels.items(), grid.values(), strict=True):
+        axes.set_ylabel(units.get(quantity, ""), fontsize=9)
         for family, values in families.items():
             colour, line, marker = FAMILY_STYLES[family]
             axes.plot(list(values), list(values.values()), line, marker=marker, markersize=4.5, color=colour,
                       label=titles[family])
         for i, (name, value) in enumerate(sorted(levels.get(quantity, {}).items(), key=lambda level: level[1])):
             axes.axhline(value, color=INK, linewidth=1, linestyle=(0, (1, 2)))
-            axes.annotate(name, (0, value), (3, 2 if i else -2), xycoords=("axes fraction", "data"), textcoords="offset points",
-                          va="bottom" if i else "top", fontsize=8, color=INK)
+            axes.annotate(name, (1, value), (3, 3 * (1 if i else -1)), xycoords=("axes fraction", "data"),
+                          textcoords="offset points", va="center", fontsize=8, color=INK)
         axes.set_xscale("log", base=2)
         if axes in ratios:
             axes.set_yscale("log")
@@ -198,40 +212,44 @@ def trade_off(panels: dict[str, dict[str, dict[int, float]]], levels: dict[str, 
     return figure
 
 
-def alarm_rates(rates: dict[float, dict[str, list]], titles: dict[str, str]) -> Figure:
-    """Shares of alarms by the rate asked for; a dot a digit, a bar for the mean.
+def alarm_rates(rates: dict[float, dict[str, list]], expected: dict[float, tuple], titles: dict[str, str]) -> Figure:
+    """Shares of alarms by the rate asked for; a dot a digit, a bar for the mean, shaded where a right threshold puts them.
 
     Parameters
     ----------
     rates : dict
         From the rate asked for to groups of images, from these to each digit's share.
+    expected : dict
+        From the rate asked for to the ends of what is shaded.
     titles : dict
         The groups' names.
     """
     figure = new_figure(8, 2.9)
     for axes, (rate, groups) in zip(figure.subplots(1, len(rates), squeeze=False)[0], rates.items(), strict=True):
-        for y, (group, values) in enumerate(groups.items()):
-            colour = TRAINING if group == "unseen" else UNSEEN
-            axes.plot(values, y + 0.08 * (np.arange(len(values)) % 3 - 1), "o", color=colour, markersize=5, alpha=0.7)
+        axes.axvspan(*expected[rate], color="#eeeeee", linewidth=0)
+        for y, (values, colour) in enumerate(zip(groups.values(), (OTHERS, UNSEEN), strict=True)):
+            axes.plot(values, y + 0.08 * (np.arange(len(values)) % 3 - 1), "o", color=colour, markersize=5, alpha=0.8)
             axes.plot([np.mean(values)] * 2, [y - 0.3, y + 0.3], color=INK, linewidth=2)
         axes.axvline(rate, color=INK, linestyle="--", linewidth=1)
         axes.set_yticks(range(len(groups)), [titles[g] for g in groups] if axes.get_subplotspec().is_first_col() else [])
         axes.set_ylim(len(groups) - 0.5, -0.5)
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, 1.08 * max(expected[rate][1], *map(max, groups.values())))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g} %"))
         axes.spines[["top", "right"]].set_visible(False)
         panel_title(axes, "", f"asked for: {rate:.0%}")
     return figure
 
 
-def outlined(rows: dict[str, dict[str, tuple]]) -> Figure:
-    """Images with places outlined in orange, such as those of defects; a row and a column for each name.
+def outlined(rows: dict[str, dict[str, tuple]], crop: int) -> Figure:
+    """Parts of images with places outlined in orange, such as those of defects; a row and a column for each name.
 
     Parameters
     ----------
     rows : dict
         From a row's name to columns' names, from these to an image ``(H, W)`` in [0, 1] and where it is outlined, ``(H, W)`` of
         bool.
+    crop : int
+        Side of the parts, in pixels; they have the outlined place in their middle, as far as the image reaches.
     """
     columns = list(next(iter(rows.values())))
     figure = new_figure(1.35 * len(columns), 1.35 * len(rows) + 0.3)
@@ -239,8 +257,13 @@ def outlined(rows: dict[str, dict[str, tuple]]) -> Figure:
     for row, (name, cells) in zip(grid, rows.items(), strict=True):
         for axes, (image, place) in zip(row, cells.values(), strict=True):
             axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+            middle = np.array(image.shape) / 2
             if place.any():
-                axes.contour(ndimage.binary_dilation(place, iterations=5), [0.5], colors=[BASELINE], linewidths=1)
+                axes.contour(ndimage.binary_dilation(place, iterations=4), [0.5], colors=[BASELINE], linewidths=1)
+                middle = np.argwhere(place).mean(0)
+            top, left = (middle.round() - crop // 2).clip(0, np.array(image.shape) - crop)
+            axes.set_xlim(left - 0.5, left + crop - 0.5)
+            axes.set_ylim(top + crop - 0.5, top - 0.5)
             axes.set_xticks([])
             axes.set_yticks([])
         row[0].set_ylabel(name, fontsize=9)

@@ -40,9 +40,10 @@ class Grid(NamedTuple):
     marks: list = []
     signed: bool = False  #: ink added in blue and removed in red, instead of grey levels
     break_before: int | None = None  #: a wider gap above the row that starts with this image
+    outlines: Tensor | None = None  #: ``(N, 1, 28, 28)`` of bool: places with a line around them
 
 
-def grids(panels: list[Grid], legend: dict | None = None, letters: str = "abc") -> Figure:
+def grids(panels: list[Grid], legend: dict | None = None, letters: str = "abc", row_names=()) -> Figure:
     """Grids side by side, with the paper's letters.
 
     Parameters
@@ -52,6 +53,8 @@ def grids(panels: list[Grid], legend: dict | None = None, letters: str = "abc") 
         What a mark means, by (shape, colour).
     letters : str
         One for each panel, or empty for none.
+    row_names : sequence of str
+        For the first panel's rows.
     """
     rows = -(-max(1, *(len(panel.images) for panel in panels)) // COLUMNS)
     figure = new_figure(5 * len(panels), 0.5 * rows + (0.85 if legend else 0.5))
@@ -60,8 +63,16 @@ def grids(panels: list[Grid], legend: dict | None = None, letters: str = "abc") 
         axes.imshow(montage(panel), cmap=cmap, vmin=low, vmax=1, interpolation="nearest")
         for mark in panel.marks:
             axes.add_patch(_patch(panel, mark))
+        if panel.outlines is not None:
+            axes.contour(montage(panel._replace(images=panel.outlines.float())), [0.5], colors=[INK], linewidths=0.6)
         panel_title(axes, letters[i:i + 1], panel.title)
-        axes.set_axis_off()
+        if i or not row_names:
+            axes.set_axis_off()
+        else:
+            axes.set_xticks([])
+            axes.set_yticks([13.5 + CELL * row for row in range(len(row_names))], row_names)
+            axes.tick_params(length=0)
+            axes.spines[:].set_visible(False)
     if legend:
         handles = [Line2D([], [], marker="o" if shape == "circle" else "s", color=colour, markerfacecolor="none", ls="none",
                           markersize=9, markeredgewidth=1.6, label=text) for (shape, colour), text in legend.items()]
