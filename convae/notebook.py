@@ -1,6 +1,7 @@
 """What every notebook does alike: check its parameters, load its models, show and publish its figures."""
 
 import ast
+import hashlib
 import io
 import json
 import math
@@ -53,6 +54,7 @@ class Notebook:
         self.parameters = parameters.check(path, {n: namespace[n] for n in names})
         namespace.update(self.parameters)
         self._models = {}
+        self._results = {}
         self._measured = {}
 
     def models(self, *names: str) -> dict[str, nn.Module]:
@@ -69,6 +71,12 @@ class Notebook:
         self._models.update(found)
         return found
 
+    def results(self, path: Path) -> dict:
+        """The content of a committed JSON file that figures are drawn from; the manifest says which state of it."""
+        content = path.read_bytes()
+        self._results[path.name] = hashlib.sha256(content).hexdigest()
+        return json.loads(content)
+
     def publish(self, figure_name: str, figure: Figure, shows: str, numbers: dict, measured: dict | None = None,
                 tolerance: dict | None = None):
         """Write a figure of the paper as ``NAME.png`` and ``NAME.json``, and its entry in ``manifest.json``.
@@ -79,7 +87,7 @@ class Notebook:
         Parameters
         ----------
         figure_name : str
-            ``fig1`` to ``fig8``.
+            ``fig1`` to ``fig8``, or of our own such as ``fig_repair``.
         figure : matplotlib.figure.Figure
         shows : str
             What it shows, in one sentence; the picture's alternative text.
@@ -109,6 +117,7 @@ class Notebook:
             "parameters": self.parameters,
             "weights_sha256": {name: model.card["sha256"] for name, model in sorted(self._models.items())},
             "data_md5": MD5 if self._models else {},
+            **({"results_sha256": self._results} if self._results else {}),
             "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS_OF}},
         }
         write_atomically(folder / f"{figure_name}.png", to_png(figure))

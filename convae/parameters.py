@@ -46,6 +46,11 @@ def _list_of(check_item, at_least=1):
     return check
 
 
+def _folder(value):
+    if value is not None and not (isinstance(value, str) and Path(value).is_absolute() and Path(value).is_dir()):
+        return "None, or the absolute path of a folder that is there"
+
+
 CHECKS = {
     "claim": _among(*"A B1 B2 C1 C2 C3 D E F1 F2 G H1 H2 H3 H4 I J K".split()),
     "latent_dim": _whole(1, 784),
@@ -69,6 +74,12 @@ CHECKS = {
     "bins": _whole(5, 1_000),
     "zoom_percentile": _number(50, 99.99),
     "more_legible_by": _number(0.001, 1),
+    "normal_images": _folder,
+    "images": _folder,
+    "out": _folder,
+    "false_alarms": _number(0.0001, 0.5),
+    "view": _among("auto", "whole", "tiles"),
+    "defect_level": _whole(1, 5),
 }
 
 
@@ -100,7 +111,7 @@ def check(notebook: Path, values: dict) -> dict:
     for name, value in values.items():
         if name not in known:
             raise ParameterError(f"{notebook.stem} has no parameter {name!r}; it has {', '.join(known)}")
-        if isinstance(value, str) and not isinstance(known[name], str):
+        if isinstance(value, str) and not isinstance(known[name], str) and CHECKS[name] is not _folder:  # paths are no YAML
             try:
                 value = yaml.safe_load(value)
             except yaml.YAMLError:

@@ -13,7 +13,9 @@ from convae.data import MD5
 from convae.notebook import ROOT
 from convae.weights import weights_dir
 
-NAMES = [f"fig{n}" for n in range(1, 9)]
+PAPER = [f"fig{n}" for n in range(1, 9)]
+OWN = ["fig_defects", "fig_false_alarms", "fig_one_class", "fig_repair"]  # drawn from committed results
+NAMES = PAPER + OWN
 MANIFEST = json.loads((runner.FIGURES / "manifest.json").read_text(encoding="utf-8"))
 
 
@@ -48,18 +50,27 @@ def test_a_picture_is_wide_enough_and_holds_no_metadata(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_manifest_traces_a_figure_to_notebook_parameters_weights_and_data(name):
+def test_the_manifest_traces_a_figure_to_its_notebook_and_parameters(name):
     entry = MANIFEST[name]
     notebook = ROOT / entry["notebook"]
     assert entry["parameters"] == parameters.declared(notebook)
-    assert entry["data_md5"] == MD5
-    assert entry["weights_sha256"]
-    for model, sha256 in entry["weights_sha256"].items():
-        assert hashlib.sha256((weights_dir() / f"{model}.safetensors").read_bytes()).hexdigest() == sha256
     assert {"python", "torch", "numpy", "matplotlib"} <= set(entry["versions"])
 
 
-def test_the_manifest_has_the_eight_figures_only():
+@pytest.mark.parametrize("name", PAPER)
+def test_the_manifest_traces_a_figure_of_the_paper_to_weights_and_data(name):
+    entry = MANIFEST[name]
+    assert entry["data_md5"] == MD5 and entry["weights_sha256"]
+    for model, sha256 in entry["weights_sha256"].items():
+        assert hashlib.sha256((weights_dir() / f"{model}.safetensors").read_bytes()).hexdigest() == sha256
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_the_manifest_traces_a_figure_of_our_own_to_the_results_it_is_drawn_from(name):
+    assert MANIFEST[name]["results_sha256"] == {"anomaly.json": hashlib.sha256(findings.ANOMALY.read_bytes()).hexdigest()}
+
+
+def test_the_manifest_has_these_figures_only():
     assert list(MANIFEST) == NAMES
 
 

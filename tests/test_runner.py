@@ -49,7 +49,8 @@ def checkout(tmp_path):
     (root / "notebooks").mkdir(parents=True)
     (root / "convae").symlink_to(ROOT / "convae")
     shutil.copytree(ROOT / "figures", root / "figures")
-    (root / "README.md").write_text("\n".join(["# Title", *markers("figures/*.json"), "The end.\n"]), encoding="utf-8")
+    lines = ["# Title", *markers("figures/anomaly.json"), *markers("figures/*.json"), "The end.\n"]
+    (root / "README.md").write_text("\n".join(lines), encoding="utf-8")
     write(root / "notebooks" / "04_small.ipynb", DRAW)
     return root
 

@@ -70,6 +70,14 @@ def die_once(folder, task):
     return record
 
 
+def last_to_finish(folder, task):
+    """Seed 0 ends when all others have."""
+    if task.recipe.seed == 0:
+        wait_until(lambda: len(logged(folder, "finished")) == 19)
+    log(folder, "finished", task)
+    return {"seed": task.recipe.seed}
+
+
 def go_on_and_on(folder, task):
     """All but the first to start."""
     first = not logged(folder, "started")
@@ -164,6 +172,12 @@ def one_thread():
     with threadpool_limits(1):
         yield
     torch.set_num_threads(before)
+
+
+def test_no_task_waits_for_a_busy_worker_while_another_is_free(tmp_path):
+    tasks = [Task(Recipe("ae", 2, seed=seed)) for seed in range(20)]
+    sweep(tasks, tmp_path / "records", workers=2, run=partial(last_to_finish, tmp_path))
+    assert logged(tmp_path, "finished")[-1][0] == tasks[0].key
 
 
 # A sweep stopped and taken up again

@@ -9,6 +9,7 @@ import json
 import sys
 import threading
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import dask
@@ -82,14 +83,15 @@ def sweep(tasks: list[Task], folder: Path | None = None, scheduler: str | None =
         with _client(scheduler, workers) as client, tqdm(total=len(wanted), initial=len(wanted) - len(missing),
                                                          unit="model", file=sys.stderr) as bar:
             bar.write(f"Dask's dashboard: {client.dashboard_link}", file=sys.stderr)
-            futures = [client.submit(_alone, run, task, key=f"{task.name} {key}", retries=RETRIES, priority=-i)
-                       for i, (key, task) in enumerate(missing.items())]
-            for future in as_completed(futures):
-                key = future.key.split()[-1]
+            # Tasks whose keys begin alike are one group to Dask. Of a large group a worker gets the next task when it is free;
+            # others would be dealt out at once, however long each takes. Within a group they go by their keys.
+            keys = [("model", i, task.name, key) for i, (key, task) in enumerate(missing.items())]
+            for future in as_completed(client.map(partial(_alone, run), missing.values(), key=keys, retries=RETRIES)):
+                _, _, name, key = future.key
                 if future.status == "finished":
                     write_atomically(folder / f"{key}.json", json.dumps(future.result()) + "\n")
                 elif future.status == "error":
-                    failures.append(f"{future.key}: {future.exception()}")
+                    failures.append(f"{name} {key}: {future.exception()}")
                 else:  # no task's fault
                     raise ConnectionError(f"the Dask scheduler was lost, or the tasks were cancelled there; finished records "
                                           f"are kept in {folder}, and the same sweep goes on from them")

@@ -182,7 +182,7 @@ def trade_off(panels: dict[str, dict[str, dict[int, float]]], levels: dict[str, 
     units : dict
         From a quantity to what its axis says.
     """
-    figure = new_figure(12, 3.2)
+    figure = new_figure(12, 3.5)
     grid = dict(zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True))
     ratios = [grid[quantity] for quantity in levels]
     for axes in ratios[1:]:
@@ -224,7 +224,7 @@ def alarm_rates(rates: dict[float, dict[str, list]], expected: dict[float, tuple
     titles : dict
         The groups' names.
     """
-    figure = new_figure(8, 2.9)
+    figure = new_figure(8, 3.4)
     for axes, (rate, groups) in zip(figure.subplots(1, len(rates), squeeze=False)[0], rates.items(), strict=True):
         axes.axvspan(*expected[rate], color="#eeeeee", linewidth=0)
         for y, (values, colour) in enumerate(zip(groups.values(), (OTHERS, UNSEEN), strict=True)):
