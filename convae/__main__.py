@@ -14,26 +14,31 @@ def main():
     """Run a command; the exit status is 0 if it succeeded, 1 if not, 2 if it was called wrongly, 130 if interrupted."""
     environment.reenter()  # returns in an interpreter that has all that is needed
     arguments = _parser().parse_args()
+    try:
+        sys.exit(_run(arguments))
+    except KeyboardInterrupt:
+        print(f"\nconvae: interrupted; {arguments.interrupted}", file=sys.stderr)
+        sys.exit(130)
+
+
+def _run(arguments):
     from convae.data import DataError
     from convae.parameters import ParameterError
     from convae.runner import RunError
 
     try:
-        sys.exit(arguments.run(arguments))
+        return arguments.run(arguments)
     except (DataError, ParameterError, RunError, ValueError, OSError) as error:
-        sys.exit(f"convae: {error}")
-    except KeyboardInterrupt:
-        print("\nconvae: interrupted; what was there before is as it was", file=sys.stderr)
-        sys.exit(130)
+        return f"convae: {error}"
 
 
 def _parser():
     parser = argparse.ArgumentParser("convae", description="Figures, models and checks of the paper's companion.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name, run, help):
+    def add(name, run, help, interrupted="what was there before is as it was"):
         command = commands.add_parser(name, help=help, description=help)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, interrupted=interrupted)
         return command
 
     figures = add("figures", _figures, "run the notebooks and draw the paper's figures")
@@ -61,9 +66,10 @@ def _parser():
                      help="images as a whole, resized to 28 × 28 pixels, or as tiles of that size; auto: tiles above 56 pixels")
     fit.add_argument("--latent-dim", type=int, default=16, metavar="D", help="latent variables of each autoencoder (16)")
     fit.add_argument("--members", type=int, default=1, metavar="N", help="autoencoders whose scores are averaged (1)")
-    fit.add_argument("--epochs", type=int, metavar="N", help="of training; about 540,000 / number of images if not given")
+    fit.add_argument("--epochs", type=int, metavar="N", help="of training; about 540,000 / images, 5 to 400, if not given")
     fit.add_argument("--seed", type=int, default=0, metavar="N", help="of training, and of which images are held out")
-    detect = add("detect", _detect, "find the anomalous among a folder's images")
+    detect = add("detect", _detect, "find the anomalous among a folder's images",
+                 "the same command goes on where it was")
     detect.add_argument("folder", type=Path, metavar="IMAGES_DIR", help="as for fit")
     detect.add_argument("--model", type=Path, required=True, metavar="FILE", help="the file that fit wrote")
     detect.add_argument("--out", type=Path, required=True, metavar="DIR", help="for scores.csv, scores.json and report.html")

@@ -220,5 +220,5 @@ def test_a_folder_without_images_says_what_is_there(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(FileNotFoundError, match="no images in .*other files: 1.*\\.png"):
         list_images(tmp_path)
-    with pytest.raises(NotADirectoryError, match="notes.txt is not a folder"):
+    with pytest.raises(NotADirectoryError, match="notes.txt is a file, not a folder"):
         list_images(tmp_path / "notes.txt")

@@ -254,6 +254,22 @@ def test_of_large_images_the_report_keeps_pictures_of_a_size_to_look_at(place, t
         "image": (288, 480), "where it differs": (288, 480, 3), "the model's output": (288, 480)}
 
 
+def test_if_most_are_anomalous_it_asks_whether_they_are_of_the_same_kind(place, tmp_path):
+    model = place / "models" / "ones.safetensors"
+    assert "More than half" in folders.detect(place / "new" / "others", model, tmp_path, progress=False).advice
+    assert "More than half" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "More than half" not in folders.detect(place / "new", model, tmp_path, progress=False).advice
+
+
+def test_interrupted_it_says_how_to_go_on(place, tmp_path, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folders, "detect", interrupt)
+    assert run(monkeypatch, "detect", place / "new", "--model", tmp_path / "m", "--out", tmp_path / "R") == 130
+    assert "interrupted; the same command goes on where it was" in capsys.readouterr().err
+
+
 def test_a_full_disk_leaves_the_old_results(place, tmp_path, monkeypatch):
     model = place / "models" / "ones.safetensors"
     folders.detect(place / "new" / "others", model, tmp_path, progress=False)
@@ -285,19 +301,20 @@ def test_few_normal_images_make_a_threshold_that_says_so(place, tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "problem"), [
-    (["fit", "{}/nowhere", "--model", "{}/m"], "nowhere is not a folder of images"),
+    (["fit", "{}/nowhere", "--model", "{}/m"], "there is no folder .*nowhere"),
     (["fit", "{}/empty", "--model", "{}/m"], r"no images in .*empty \(other files: 0\)"),
     (["fit", "{}/normal", "--model", "{}/m", "--false-alarms", "2"], "false_alarms must be a share between 0 and 1"),
     (["fit", "{}/normal", "--model", "{}/m", "--members", "0"], "members must be a whole number from 1"),
     (["fit", "{}/normal", "--model", "{}/m", "--latent-dim", "0"], "latent_dim"),
     (["fit", "{}/normal", "--model", "{}/m", "--epochs", "0"], "epochs"),
-    (["detect", "{}/new", "--model", "{}/nothing", "--out", "{}/R"], "nothing"),
+    (["fit", "{}/text", "--model", "{}/m"], "text is a file, not a folder of images"),
+    (["detect", "{}/new", "--model", "{}/nothing", "--out", "{}/R"], "there is no model .*nothing: give a file"),
     (["detect", "{}/new", "--model", "{}/text", "--out", "{}/R"], "text is no model that convae fit has written"),
     (["detect", "{}/new", "--model", "{}/other", "--out", "{}/R"], "other is no model that convae fit has written"),
-    (["detect", "{}/new", "--model", "{}/normal", "--out", "{}/R"], "normal"),
+    (["detect", "{}/new", "--model", "{}/normal", "--out", "{}/R"], "there is no model .*normal"),
     (["detect", "{}/new", "--model", "{}/models/ones.safetensors", "--out", "{}/R", "--false-alarms", "0"], "false_alarms"),
     (["detect", "{}/new", "--model", "{}/models/ones.safetensors", "--out", "{}/R", "--show", "-1"], "show must be"),
-    (["detect", "{}/new", "--model", "{}/models/ones.safetensors", "--out", "{}/text"], "text"),
+    (["detect", "{}/new", "--model", "{}/models/ones.safetensors", "--out", "{}/text"], "text is a file; give a folder"),
 ])
 def test_mistakes_get_an_answer(place, monkeypatch, arguments, problem):
     (place / "empty").mkdir(exist_ok=True)

@@ -3,8 +3,8 @@
 MNIST's zeros play the good parts, as rings. Which images are taken is a rule: always the first.
 """
 
+import argparse
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -58,7 +58,8 @@ def _write(folder, images, name):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m convae.anomaly.examples DIR")
-    for written in (write_normal(Path(sys.argv[1]) / "normal"), write_images(Path(sys.argv[1]) / "images")):
+    parser = argparse.ArgumentParser("python -m convae.anomaly.examples", description="Writes images to try fit and detect on.")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="gets the folders normal and images")
+    folder = parser.parse_args().folder
+    for written in (write_normal(folder / "normal"), write_images(folder / "images")):
         print(written)

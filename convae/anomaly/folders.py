@@ -115,6 +115,10 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
     check_rate(false_alarms)
     if isinstance(show, bool) or not isinstance(show, int) or show < 0:
         raise ValueError(f"show must be a whole number, 0 or more, got {show!r}")
+    if not model.is_file():
+        raise FileNotFoundError(f"there is no model {model}: give a file that convae fit has written")
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"{out} is a file; give a folder for the report")
     inspector = Inspector.load(model)
     images = Folder(folder)
     found = _score_all(images, inspector, out, progress)
@@ -143,6 +147,8 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
 
     shown = [(there.popleft(), report.pictures(found)) for found in inspector.inspections(read_again())]
     trust = advice(inspector, false_alarms)
+    if summary["anomalous"] > len(rows) / 2:
+        trust += " More than half of the images are anomalous. Another camera, lamp or size? Then fit to images taken like these."
     page = report.page(summary, trust, rows, inspector.calibration, shown)
     contents = {out / "scores.csv": _to_csv(rows), out / "report.html": page,
                 out / "scores.json": json.dumps({**summary, "scores": rows}, indent=1, ensure_ascii=False) + "\n"}

@@ -28,7 +28,8 @@ def list_images(folder: Path) -> list[str]:
         If `folder` is none, or there is no image in it; the message says what is there instead.
     """
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is not a folder of images")
+        raise NotADirectoryError(f"{folder} is a file, not a folder of images" if folder.exists() else
+                                 f"there is no folder {folder}")
     names, others = [], 0
     for parent, folders, files in os.walk(folder, onerror=_stop):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

@@ -18,8 +18,9 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; } td, th { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top; }
 figure { display: inline-block; margin: 0 .8rem 0 0; vertical-align: top; } figcaption { font-size: .8rem; color: #555; }
-main { display: flex; flex-wrap: wrap; column-gap: 3rem; } article { border-top: 1px solid #ddd; padding: .8rem 0; }
-h3 { margin: 0 0 .4rem; font-size: 1rem; overflow-wrap: anywhere; }
+main { display: flex; flex-wrap: wrap; column-gap: 3rem; }
+article { border-top: 1px solid #ddd; padding: .8rem 0; } svg { max-width: 100%; height: auto; }
+h3 { margin: 0 0 .4rem; font-size: 1rem; overflow-wrap: anywhere; width: 0; min-width: 100%; } /* as wide as its pictures */
 img { max-width: 100%; } .small { image-rendering: pixelated; } .alarm { color: #b3261e; } code { overflow-wrap: anywhere; }
 .bright { color: rgb(190, 80, 0); } .dark { color: rgb(31, 111, 208); }
 """
@@ -63,8 +64,9 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
 {f"<h2>Files that could not be read: {len(summary['unreadable'])}</h2><ul>{unreadable}</ul>" if unreadable else ""}
 <h2>The {len(articles)} most unusual images</h2>
 <p>The model's output is the input as the model, which has seen normal images alone, would have it. The middle picture shows
-where the input is <b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b>, from half of what 999
-of 1,000 pixels of normal images keep to; the deeper, the more. The p-value is the share of normal images that score as high.</p>
+where the input is <b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b>; the deeper the
+colour, the more. Faint differences, such as normal images have, are left out. The p-value is the share of the normal images held
+out, with the image itself, that score as high; it is never less than {1 / (1 + summary["normal_images_held_out"]):.2g} here.</p>
 <main>{"".join(articles)}</main>
 </html>
 """
