@@ -237,6 +237,13 @@ def test_images_must_be_there_more_than_once_to_be_learnt_from():
         Inspector.fit(iter([np.zeros((28, 28))] * 20))
 
 
+@pytest.mark.parametrize("side", [28, 40, 60])
+def test_arrays_of_double_precision_are_learnt_from_as_well(side):
+    images = list(np.random.default_rng(0).random((12, side, side)))
+    found = Inspector.fit(images, epochs=1, progress=False)
+    assert len(found.calibration) == 6 and np.isfinite(list(found.scores(images))).all()
+
+
 def test_of_very_many_images_some_give_a_tile_each(monkeypatch):
     monkeypatch.setattr(inspector, "TILES", 7)
     images = [np.full((60, 60), i / 20, np.float32) for i in range(20)]

@@ -100,7 +100,7 @@ class Inspector:
             view = "tiles" if max(longest) > LARGEST_WHOLE else "whole"
         held_out = np.zeros(n, bool)
         held_out[np.random.default_rng(seed).permutation(n)[:min(max(n // 5, needed(false_alarms)), n // 2)]] = True
-        fitted_on = _training_set(images, held_out, view, seed)
+        fitted_on = _training_set(_checked(images), held_out, view, seed)
         detector = Detector.fit(fitted_on, seed=seed, progress=progress, texture=view == "tiles", **options)
         inspector = cls(detector, view, np.zeros(0), 1.0)
         scores, largest = [], []
