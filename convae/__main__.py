@@ -1,7 +1,6 @@
 """The command line: ``python -m convae COMMAND``, or ``convae COMMAND``."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -62,8 +61,9 @@ def _parser():
     fit.add_argument("folder", type=Path, metavar="NORMAL_DIR", help="PNG, JPEG, BMP, TIFF, .npy or .npz; subfolders too")
     fit.add_argument("--model", type=Path, required=True, metavar="FILE", help="the file to write, such as parts.safetensors")
     fit.add_argument("--false-alarms", type=float, default=0.01, metavar="SHARE", help=FALSE_ALARMS)
-    fit.add_argument("--view", choices=("auto", "whole", "tiles"), default="auto",
-                     help="images as a whole, resized to 28 × 28 pixels, or as tiles of that size; auto: tiles above 56 pixels")
+    fit.add_argument("--view", choices=("auto", "whole", "tiles", "both"), default="auto",
+                     help="images as a whole, resized to 28 × 28 pixels, or in tiles of that size, or both; auto: whole up to 56 "
+                          "pixels, both above")
     fit.add_argument("--latent-dim", type=int, default=16, metavar="D", help="latent variables of each autoencoder (16)")
     fit.add_argument("--members", type=int, default=1, metavar="N", help="autoencoders whose scores are averaged (1)")
     fit.add_argument("--epochs", type=int, metavar="N", help="of training; about 540,000 / images, 5 to 400, if not given")
@@ -133,8 +133,7 @@ def _fit(arguments):
     from convae.anomaly import folders
 
     inspector = folders.fit(arguments.folder, arguments.model, arguments.false_alarms, view=arguments.view, seed=arguments.seed,
-                            latent_dim=arguments.latent_dim, members=arguments.members, epochs=arguments.epochs,
-                            threads=os.cpu_count())
+                            latent_dim=arguments.latent_dim, members=arguments.members, epochs=arguments.epochs)
     print(folders.advice(inspector, arguments.false_alarms))
     _report([arguments.model])
 

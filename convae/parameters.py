@@ -78,7 +78,7 @@ CHECKS = {
     "images": _folder,
     "out": _folder,
     "false_alarms": _number(0.0001, 0.5),
-    "view": _among("auto", "whole", "tiles"),
+    "view": _among("auto", "whole", "tiles", "both"),
     "defect_level": _whole(1, 5),
 }
 

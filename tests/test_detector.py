@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from convae.anomaly.detector import Detector, averaged, nearest
-from convae.anomaly.space import Space
+from convae.anomaly.space import Space, left_out
 from convae.data import load_mnist
 
 
@@ -111,10 +111,20 @@ def test_the_largest_difference_is_that_of_the_mean_output(ones, detector):
     assert detector.largest_differences(ones[300:303]).tolist() == pytest.approx(expected.tolist(), rel=1e-5)
 
 
-def test_of_textures_the_gaussian_of_their_pixels_counts_as_well(ones):
+@pytest.mark.parametrize("n", [30, 300])  # fewer than features, and more
+def test_distances_are_those_of_what_has_not_been_learnt_from(n):
+    x = torch.randn(n, 60, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.1, 2, 60)
+    found = left_out(Space.whitened(x, 0.3).project(x).norm(dim=1), n)
+    for i in range(0, n, 7):
+        without = Space.whitened(torch.cat([x[:i], x[i + 1:]]), 0.3)
+        assert found[i].item() == pytest.approx(without.project(x[i]).norm().item(), rel=0.05)
+    assert found.mean() > Space.whitened(x, 0.3).project(x).norm(dim=1).mean()
+
+
+def test_if_asked_for_the_gaussian_of_their_pixels_counts_as_well(ones):
     tiles = torch.rand(200, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     plain = Detector.fit(tiles[:150], epochs=1, latent_dim=2, progress=False)
-    found = Detector.of([member.model for member in plain.members], plain.recipe, tiles[:150], texture=True)
+    found = Detector.of([member.model for member in plain.members], plain.recipe, tiles[:150], gaussian=True)
     flat = averaged(tiles).flatten(1)
     centred = flat[:150] - flat[:150].mean(0)
     covariance = centred.T @ centred / 150

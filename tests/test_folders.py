@@ -13,7 +13,7 @@ import safetensors.torch
 from PIL import Image
 
 from convae import __main__
-from convae.anomaly import folders, inspector
+from convae.anomaly import folders, views
 from convae.anomaly.inspector import Inspector
 from convae.data import load_mnist
 
@@ -245,10 +245,10 @@ def test_arrays_of_double_precision_are_learnt_from_as_well(side):
 
 
 def test_of_very_many_images_some_give_a_tile_each(monkeypatch):
-    monkeypatch.setattr(inspector, "TILES", 7)
+    monkeypatch.setattr(views, "TILES", 7)
     images = [np.full((60, 60), i / 20, np.float32) for i in range(20)]
     held_out = np.arange(20) % 4 == 0
-    drawn = inspector._training_set(images, held_out, "tiles", seed=0)[:, 0, 0, 0].numpy()
+    drawn = views.Tiles.training_set(images, held_out, seed=0)[:, 0, 0, 0].numpy()
     assert len(drawn) == len(set(drawn)) == 7 and not set(drawn) & {image[0, 0] for image in images[::4]}
 
 
@@ -338,7 +338,7 @@ def test_a_model_of_another_format_is_refused(place, tmp_path):
     with safetensors.safe_open(place / "models" / "ones.safetensors", "pt") as file:
         metadata = json.loads(file.metadata()["convae.anomaly"])
     safetensors.torch.save_file(content, tmp_path / "m", {"convae.anomaly": json.dumps(metadata | {"format": 99})})
-    with pytest.raises(ValueError, match="has format 99, and this version of convae reads format 2: make it again"):
+    with pytest.raises(ValueError, match="has format 99, and this version of convae reads format 3: make it again"):
         Inspector.load(tmp_path / "m")
 
 
@@ -357,23 +357,56 @@ def test_a_loaded_model_scores_as_the_saved_one(place, tmp_path):
     assert (tmp_path / "m.safetensors").read_bytes() == (place / "models" / "ones.safetensors").read_bytes()  # same seed
 
 
-def test_a_large_photograph_is_tiled_and_its_defect_found_where_it_is(tmp_path):
-    generator = np.random.default_rng(0)
+def photographs(n, seed, part=True):
+    """A bright disc, not always in the same place, on stripes."""
+    generator = np.random.default_rng(seed)
     rows, columns = np.mgrid[:150, :200]
+    for _ in range(n):
+        image = 0.4 + 0.15 * np.sin((columns + 2 * rows) / 3 + generator.uniform(0, 6))
+        row, column = generator.uniform(-4, 4, 2) + (75, 100)
+        if part:
+            image[np.hypot(rows - row, columns - column) < 45] = 0.9
+        yield (image + generator.normal(0, 0.03, rows.shape)).clip(0, 1).astype(np.float32)
 
-    def photograph():
-        stripes = 0.5 + 0.3 * np.sin((columns + 2 * rows) / 3 + generator.uniform(0, 6))
-        return (stripes + generator.normal(0, 0.03, rows.shape)).clip(0, 1).astype(np.float32)
 
-    normal = [photograph() for _ in range(24)]
-    inspector = Inspector.fit(normal, seed=1, **(QUICK | {"epochs": 4}))
-    assert inspector.view == "tiles"
-    assert len(inspector.calibration) == 12
-    bad = photograph()
-    bad[60:70, 100:112] = 0
-    (good, found) = inspector.inspections([photograph(), bad])
-    assert found.score > inspector.threshold(0.1) > good.score
+@pytest.fixture(scope="module")
+def of_photographs():
+    return Inspector.fit(list(photographs(24, 0)), seed=1, **(QUICK | {"epochs": 4}))
+
+
+def test_a_small_defect_of_a_large_photograph_is_found_in_tiles_where_it_is(of_photographs):
+    assert of_photographs.view == "both" and len(of_photographs.calibration) == 12
+    good, bad = photographs(2, 1)
+    bad[20:30, 30:42] = 0
+    good, found = of_photographs.inspections([good, bad])
+    assert found.score > of_photographs.threshold(0.1) > good.score
     assert found.difference.shape == found.repaired.shape == bad.shape
     row, column = np.unravel_index(found.difference.argmin(), bad.shape)
-    assert 58 <= row < 72 and 98 <= column < 114
-    assert list(inspector.scores([bad])) == [found.score]
+    assert 18 <= row < 32 and 28 <= column < 44
+    assert list(of_photographs.scores([bad])) == [found.score]
+
+
+def test_that_the_part_is_missing_is_seen_on_the_whole(of_photographs):
+    """Every tile of the empty ground is a normal one."""
+    (empty,) = photographs(1, 2, part=False)
+    in_tiles, whole = ([next(view.scores([image])) for image in photographs(12, 3)] + [next(view.scores([empty]))]
+                       for view in of_photographs.views)
+    assert in_tiles[-1] < max(in_tiles) and whole[-1] > 2 * max(whole[:-1])
+    (found,) = of_photographs.inspections([empty])
+    assert found.score == whole[-1] > of_photographs.threshold(0.1)
+    assert np.array_equal(found.difference, next(of_photographs.views[1].inspections([empty])).difference)
+
+
+def test_an_inspector_of_two_views_is_kept_with_both(of_photographs, tmp_path):
+    of_photographs.save(tmp_path / "m")
+    images, loaded = list(photographs(3, 4)), Inspector.load(tmp_path / "m")
+    assert loaded.view == "both" and list(loaded.scores(images)) == list(of_photographs.scores(images))
+    for before, after in zip(of_photographs.inspections(images), loaded.inspections(images), strict=True):
+        assert np.array_equal(before.difference, after.difference) and before.score == after.score
+
+
+@pytest.mark.parametrize("view", ["whole", "tiles"])
+def test_one_view_alone_can_be_asked_for(view):
+    found = Inspector.fit(list(photographs(12, 0)), view, **(QUICK | {"epochs": 1}))
+    assert [type(each).__name__.lower() for each in found.views] == [view] == [found.view]
+    assert np.isfinite(list(found.scores(photographs(2, 1)))).all()

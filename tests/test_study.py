@@ -43,7 +43,6 @@ def test_rates_are_over_digits():
     found = of["scores"]["combined"]
     assert found["unseen"]["value"] == pytest.approx(0.09)
     assert found["unseen"]["by_digit"] == pytest.approx([0.02 * digit for digit in range(10)])
-    assert found["as_expected"] == pytest.approx(np.mean([low <= 0.02 * digit <= high for digit in range(10)])) != 0
     assert found["test_normal"]["low"] == found["test_normal"]["high"] == pytest.approx(0.2)
     assert found["defects"]["gap"] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from convae.anomaly import detector, inspector, textures
-from convae.anomaly.textures import DEFECTS, SIDE, TEXTURES, damage_textures, make_textures
+from convae.anomaly import detector, textures, views
+from convae.anomaly.textures import DEFECTS, SIDE, TEXTURES, cases, damage_textures, make_textures
 
 
 @pytest.mark.parametrize("texture", TEXTURES)
@@ -17,7 +17,7 @@ def test_textures_are_seeded_and_all_different(texture):
     assert abs(make_textures(texture, 1, 1)[0] - images[0]).mean() > 0.02
 
 
-@pytest.mark.parametrize("defect", DEFECTS)
+@pytest.mark.parametrize("defect", ["scratch", "stain", "smear"])
 def test_a_defect_changes_one_place_by_its_strength(defect):
     clean = make_textures("weave", 4, 0)
     strong, masks = damage_textures(clean, defect, 1.0, 1)
@@ -30,9 +30,26 @@ def test_a_defect_changes_one_place_by_its_strength(defect):
     assert max(rows, columns) < 32
 
 
+def test_where_a_part_is_missing_there_is_nothing_but_ground():
+    clean, ground = make_textures("part", 4, 0), make_textures("brushed", 4, 2)
+    damaged, masks = damage_textures(clean, "missing", 1.0, 1)
+    rows, columns = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    middle, outside = np.hypot(rows, columns) < 40, np.hypot(rows, columns) > 57
+    assert (masks[:, middle]).all() and not (masks[:, outside]).any()
+    assert (damaged == clean)[:, outside].all()
+    assert clean[:, middle].std() < 0.3 * ground.std() and damaged[:, middle].std() == pytest.approx(ground.std(), rel=0.1)
+    assert damaged[:, middle].mean() == pytest.approx(ground.mean(), abs=0.02) != pytest.approx(clean[:, middle].mean(), abs=0.1)
+
+
+def test_only_a_part_can_be_missing_and_not_faintly():
+    assert {texture: len(cases(texture)) for texture in TEXTURES} == {"weave": 6, "brushed": 6, "studs": 6, "part": 7}
+    assert all(name.endswith(defect) and defect in DEFECTS and 0 < strength <= 1
+               for texture in TEXTURES for name, (defect, strength) in cases(texture).items())
+
+
 def test_a_clear_stain_is_found_and_located(monkeypatch):
     monkeypatch.setattr(detector, "EPOCHS", (1, 4))
-    monkeypatch.setattr(inspector, "TILES", 2_000)
+    monkeypatch.setattr(views, "TILES", 2_000)
     monkeypatch.setattr(textures, "NORMAL", 20)
     monkeypatch.setattr(textures, "UNSEEN", 6)
     monkeypatch.setattr(textures, "DEFECTS", {"stain": DEFECTS["stain"]})

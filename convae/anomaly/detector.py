@@ -4,7 +4,7 @@ A variational autoencoder is trained on normal images alone, or several from dif
 output; here that comparison is one half of what counts: the difference with its sign, averaged over 3 × 3 pixels. The other half
 are the encoder's maps of layer 3. Both together, scaled and projected, are compared with those of normal images, and the score
 is the distance to the nearest. The difference also says where an image is unusual, and finds what is wrong in one place
-only. For tiles of a texture, which have no shape to be wrong, the distance from the Gaussian of their pixels counts as well.
+only. Where images are larger than the network's, the distance from the Gaussian of the pixels counts as well.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from convae.anomaly.space import Space
+from convae.anomaly.space import Space, left_out
 from convae.data import check_images
 from convae.recipes import Recipe
 from convae.training import train
@@ -27,7 +27,7 @@ SEEN = 540_000     # images that training sees, each as often as it takes,
 EPOCHS = (5, 400)  # but no fewer and no more epochs than these
 MEMORY = 5_000     # normal images that are remembered, at most
 USUAL = 0.99       # share of normal training images that are usual
-TEXTURE_FLOOR = 0.3  # of the Gaussian of a texture's pixels
+GAUSSIAN_FLOOR = 0.3  # of the Gaussian of pixels
 _AT_ONCE = 500
 
 
@@ -65,18 +65,18 @@ class Detector:
         its mean square there plus that over all pixels, so that pixels at which normal images hardly differ do not count
         without limit.
     usual : Tensor
-        What 99 % of the normal training images keep to, of each score, ``(2,)``; with `texture`, ``(3,)``.
-    texture : Space or None
+        What 99 % of the normal training images keep to, of each score, ``(2,)``; with `gaussian`, ``(3,)``.
+    gaussian : Space or None
         In which distances are those from the Gaussian of pixels, averaged over 3 × 3.
     """
 
-    def __init__(self, members: list[Member], recipe: Recipe, deviation: Tensor, usual: Tensor, texture: Space | None = None):
-        self.members, self.recipe, self.deviation, self.usual, self.texture = members, recipe, deviation, usual, texture
+    def __init__(self, members: list[Member], recipe: Recipe, deviation: Tensor, usual: Tensor, gaussian: Space | None = None):
+        self.members, self.recipe, self.deviation, self.usual, self.gaussian = members, recipe, deviation, usual, gaussian
 
     @classmethod
     def fit(cls, images: Tensor, latent_dim: int = 16, members: int = 1, epochs: int | None = None, seed: int = 0,
-            progress: bool = True, threads: int = 1, texture: bool = False) -> "Detector":
-        """Train on normal images.
+            progress: bool = True, gaussian: bool = False) -> "Detector":
+        """Train on normal images, on one thread: two are a fifth faster at most, and many times slower beside another job.
 
         Parameters
         ----------
@@ -92,10 +92,8 @@ class Detector:
             0 to 2³¹ − 1.
         progress : bool
             Whether a bar is shown.
-        threads : int
-            As for :func:`convae.training.train`.
-        texture : bool
-            Whether the images are tiles of textures.
+        gaussian : bool
+            Whether the distance from the Gaussian of pixels counts as well.
 
         Raises
         ------
@@ -114,11 +112,11 @@ class Detector:
         batch_size = min(128, len(images))
         recipes = [Recipe("vae", latent_dim, epochs=epochs, batch_size=batch_size, seed=each)
                    for each in seeds_of(members, seed)]
-        models = [train(recipe, images, progress, threads=threads).model for recipe in recipes]
-        return cls.of(models, recipes[0], images, texture)
+        models = [train(recipe, images, progress).model for recipe in recipes]
+        return cls.of(models, recipes[0], images, gaussian)
 
     @classmethod
-    def of(cls, models: list, recipe: Recipe, images: Tensor, texture: bool = False) -> "Detector":
+    def of(cls, models: list, recipe: Recipe, images: Tensor, gaussian: bool = False) -> "Detector":
         """From autoencoders that were trained on normal `images`; `recipe` is the first one's."""
         members = [Member.remember(model, images, recipe.seed) for model in models]
         detector = cls(members, recipe, torch.ones(1, 1, 28, 28), torch.ones(2))
@@ -127,9 +125,9 @@ class Detector:
         detector.deviation = (deviation + deviation.mean()).sqrt().clamp(min=1e-6)
         remembered = sum(nearest(member.memory, member.memory, leave_out=1) for member in members) / len(members)
         scores = [remembered, _largest(differences)]
-        if texture:
-            detector.texture = Space.whitened(averaged(images).flatten(1), TEXTURE_FLOOR)
-            scores.append(detector._from_texture(images))
+        if gaussian:
+            detector.gaussian = Space.whitened(averaged(images).flatten(1), GAUSSIAN_FLOOR)
+            scores.append(left_out(detector._from_gaussian(images), len(images)))
         detector.usual = torch.stack([each.quantile(USUAL) for each in scores]).clamp(min=1e-6)
         return detector
 
@@ -142,8 +140,8 @@ class Detector:
         return self._all(images)[1]
 
     def combined(self, images: Tensor) -> Tensor:
-        """How unusual each of `images` is as a whole, in one place or as a texture, whichever is most, in units of what is
-        usual, ``(N,)``.
+        """How unusual each of `images` is as a whole, in one place or by the Gaussian of pixels, whichever is most, in units
+        of what is usual, ``(N,)``.
 
         The nearest normal images are near to one with a small defect, too; the largest difference finds it.
         """
@@ -161,11 +159,11 @@ class Detector:
         looks = [look(member.model, images) for member in self.members]
         distances = [member.distances(*seen) for member, seen in zip(self.members, looks, strict=True)]
         difference = sum(differences for differences, _ in looks) / len(looks)
-        texture = [self._from_texture(images)] if self.texture else []
-        return torch.stack([sum(distances) / len(distances), _largest(difference), *texture])
+        gaussian = [self._from_gaussian(images)] if self.gaussian else []
+        return torch.stack([sum(distances) / len(distances), _largest(difference), *gaussian])
 
-    def _from_texture(self, images):
-        return self.texture.project(averaged(images).flatten(1)).norm(dim=1).double()
+    def _from_gaussian(self, images):
+        return self.gaussian.project(averaged(images).flatten(1)).norm(dim=1).double()
 
     def explain(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What the members make of `images` on average, and by how much the images differ from it, both ``(N, 28, 28)``.
@@ -189,8 +187,8 @@ class Detector:
     def tensors(self) -> dict[str, Tensor]:
         """All numbers, by name."""
         found = {"deviation": self.deviation, "usual": self.usual}
-        if self.texture:
-            found |= {"texture.mean": self.texture.mean, "texture.axes": self.texture.axes}
+        if self.gaussian:
+            found |= {"gaussian.mean": self.gaussian.mean, "gaussian.axes": self.gaussian.axes}
         for i, member in enumerate(self.members):
             found |= {f"{i}.model.{name}": tensor for name, tensor in member.model.state_dict().items()}
             found |= {f"{i}.mean": member.space.mean, f"{i}.axes": member.space.axes, f"{i}.memory": member.memory}
@@ -206,8 +204,8 @@ class Detector:
             start = f"{i}.model."
             model.load_state_dict({name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)})
             members.append(Member(model, Space(tensors[f"{i}.mean"], tensors[f"{i}.axes"]), tensors[f"{i}.memory"]))
-        texture = Space(tensors["texture.mean"], tensors["texture.axes"]) if "texture.mean" in tensors else None
-        return cls(members, recipe, tensors["deviation"], tensors["usual"], texture)
+        gaussian = Space(tensors["gaussian.mean"], tensors["gaussian.axes"]) if "gaussian.mean" in tensors else None
+        return cls(members, recipe, tensors["deviation"], tensors["usual"], gaussian)
 
 
 def seeds_of(members: int, seed: int) -> list[int]:
@@ -216,7 +214,7 @@ def seeds_of(members: int, seed: int) -> list[int]:
 
 
 def constants() -> list:
-    """All that decides on the scores beside :meth:`Detector.fit`'s arguments; with `texture`, :data:`TEXTURE_FLOOR` does, too."""
+    """All that decides on the scores beside :meth:`Detector.fit`'s arguments; with `gaussian`, :data:`GAUSSIAN_FLOOR`, too."""
     return [FLOOR, AXES, NEIGHBOURS, MEMORY, SEEN, EPOCHS, BLUR, USUAL, Recipe("vae", 16).to_dict()]
 
 

@@ -1,7 +1,6 @@
 """The detector as scikit-learn's users know it: ``fit``, ``score_samples``, ``decision_function``, ``predict``."""
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,8 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from convae.anomaly.conformal import check_rate
-from convae.anomaly.inspector import Inspector, resized
+from convae.anomaly.inspector import Inspector
+from convae.anomaly.views import resized
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
@@ -60,7 +60,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.range_ = (0.0, 1.0) if 0 <= low and high <= 1 else (low, max(high, math.nextafter(low, math.inf)))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self._take(Inspector.fit(self._pictures(X), "whole", self.false_alarms, seed, False, latent_dim=self.latent_dim,
-                                 members=self.members, epochs=self.epochs, threads=os.cpu_count()))
+                                 members=self.members, epochs=self.epochs))
         return self
 
     def score_samples(self, X):

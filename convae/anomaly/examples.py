@@ -4,7 +4,6 @@ MNIST's zeros play the good parts, as rings. Which images are taken is a rule: a
 """
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def renew_model() -> list[Path]:
     """Fit the example's model again, from scratch; returns its path if that changed it, else nothing."""
     with tempfile.TemporaryDirectory() as place:
         new = Path(place) / MODEL.name
-        folders.fit(write_normal(Path(place) / "normal"), new, progress=False, threads=os.cpu_count())
+        folders.fit(write_normal(Path(place) / "normal"), new, progress=False)
         content = new.read_bytes()
     return [write_atomically(MODEL, content)] if not MODEL.exists() or MODEL.read_bytes() != content else []
 

@@ -8,11 +8,14 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
-from convae.anomaly.inspector import Inspection
+from convae.anomaly.views import Inspection
 from convae.plots.anomaly import score_histogram
 
 BRIGHT, DARK = (231, 99, 0), (31, 111, 208)  # orange and blue, which colour-blind readers tell apart
 SMALLEST, LARGEST = 168, 480                 # pixels of a picture's longest side in the report
+_IN_TILES = "cut into overlapping tiles of 28 × 28 pixels; its score is that of its most unusual tile"
+_WHOLE = "resized to 28 × 28 pixels"
+HOW = {"whole": _WHOLE, "tiles": _IN_TILES, "both": f"{_IN_TILES}, or of itself {_WHOLE}, if that is higher"}
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -45,11 +48,9 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
     articles = [_article(row, found) for row, found in shown]
     unreadable = "".join(f"<li><code>{html.escape(name)}</code> {html.escape(problem)}</li>"
                          for name, problem in summary["unreadable"].items())
-    how = ("resized to 28 × 28 pixels" if summary["view"] == "whole" else
-           "cut into overlapping tiles of 28 × 28 pixels; its score is that of its most unusual tile")
     settings = {
         "folder": summary["folder"], "model": f"{summary['model']} (SHA-256 {summary['model_sha256'][:16]}…)",
-        "each image was": how, "normal images held out": summary["normal_images_held_out"],
+        "each image was": HOW[summary["view"]], "normal images held out": summary["normal_images_held_out"],
         "false-alarm rate asked for": f"{summary['false_alarms']:g}", "threshold": f"{summary['threshold']:.4g}",
     }
     table = "".join(f"<tr><th>{name}</th><td>{html.escape(str(value))}</td></tr>" for name, value in settings.items())

@@ -57,6 +57,16 @@ class Space(NamedTuple):
         return (features - self.mean) @ self.axes
 
 
+def left_out(distances: Tensor, n: int) -> Tensor:
+    """The distances ``(N,)`` from the mean of the `n` features that a space was whitened on, as if each were not one of them.
+
+    As they are, they are far too small where there are fewer features than dimensions. In closed form, by Sherman and Morrison's
+    (1950) for the inverse without one of them; that the floor would change as well is left out.
+    """
+    squared = distances.square()
+    return (n / (n - 1) * squared / (1 - squared / (n - 1))).sqrt()
+
+
 def _principal(centred):
     """Variances in ascending order and orthonormal principal axes of centred data ``(N, F)``; all, or the N that there are."""
     n, width = centred.shape

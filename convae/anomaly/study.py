@@ -34,8 +34,9 @@ def one_class() -> list[protocols.Task]:
 
 
 def rest() -> list[protocols.Task]:
-    """One digit is anomalous; and the baselines."""
-    return [protocols.Task("mnist", "rest", cls, seeds) for seeds in (2, 0) for cls in range(10)]
+    """One digit is anomalous, with 2 and 32 latent variables as well, as others have measured; and the baselines."""
+    return [protocols.Task("mnist", "rest", cls, seeds, d) for d, seeds in ((16, 2), (2, 1), (32, 1), (16, 0))
+            for cls in range(10)]
 
 
 def defects() -> list[local.Task]:
@@ -52,8 +53,8 @@ def false_alarms() -> list[rates.Task]:
 
 
 def texture_tasks() -> list[textures.Task]:
-    """Large images, in tiles; the detector's part for textures was added on sight of seeds 1 and 2."""
-    return [textures.Task(texture, seed) for texture in textures.TEXTURES for seed in (3, 4)]
+    """Large images, seen in tiles and as a whole, with the Gaussian of pixels: that was settled on sight of seeds 1 to 5."""
+    return [textures.Task(texture, seed) for texture in textures.TEXTURES for seed in (6, 7)]
 
 
 STUDIES = {"one-class": (one_class, protocols.run), "one-class-rest": (rest, protocols.run),
@@ -130,7 +131,6 @@ def _rates(records):
             shares = {name: [each[name] for each in of] for name in ("unseen", "test_normal", "test_anomalous", "precision")}
             scores[score] = {
                 **{name: mean_with_t_interval(values)._asdict() | {"by_digit": values} for name, values in shares.items()},
-                "as_expected": float(np.mean([low <= value <= high for value in shares["unseen"]])),
                 "defects": {kind: np.mean([each["defects"][kind] for each in of], 0) for kind in KINDS}}
     return found
 
