@@ -265,7 +265,23 @@ def test_if_most_are_anomalous_it_asks_whether_they_are_of_the_same_kind(place, 
     model = place / "models" / "ones.safetensors"
     assert "More than half" in folders.detect(place / "new" / "others", model, tmp_path, progress=False).advice
     assert "More than half" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "More than half" not in folders.detect(place / "new", model, tmp_path, progress=False).advice
+    assert "More than half" not in folders.detect(place / "new", model, tmp_path / "R", progress=False).advice
+
+
+def test_another_folders_results_are_not_replaced(place, tmp_path, monkeypatch):
+    model = place / "models" / "ones.safetensors"
+    folders.detect(place / "new" / "others", model, tmp_path, progress=False)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    folders.detect(place / "new" / ".." / "new" / "others", model, tmp_path, false_alarms=0.5, progress=False)
+    assert (after := {p.name: p.read_bytes() for p in tmp_path.iterdir()}) != before
+    message = run(monkeypatch, "detect", place / "new", "--model", model, "--out", tmp_path)
+    assert re.search("has the results on .*others: give another folder for the report, or remove it", message)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == after
+    for text in ("a table", "[]", '{"folder": 7}'):
+        (tmp_path / "scores.json").write_text(text)
+        message = run(monkeypatch, "detect", place / "new", "--model", model, "--out", tmp_path)
+        assert "scores.json was not written by convae detect" in message
+        assert (tmp_path / "scores.json").read_text() == text
 
 
 def test_interrupted_it_says_how_to_go_on(place, tmp_path, monkeypatch, capsys):
@@ -279,7 +295,7 @@ def test_interrupted_it_says_how_to_go_on(place, tmp_path, monkeypatch, capsys):
 
 def test_a_full_disk_leaves_the_old_results(place, tmp_path, monkeypatch):
     model = place / "models" / "ones.safetensors"
-    folders.detect(place / "new" / "others", model, tmp_path, progress=False)
+    folders.detect(place / "new", model, tmp_path, progress=False)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
     def full(*_):

@@ -110,7 +110,7 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
     Raises
     ------
     OSError, ValueError
-        If there are no images, none can be read, `model` is none, or `out` cannot be written to.
+        If there are no images, none can be read, `model` is none, or `out` cannot be written to or has another folder's results.
     """
     check_rate(false_alarms)
     if isinstance(show, bool) or not isinstance(show, int) or show < 0:
@@ -119,6 +119,7 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
         raise FileNotFoundError(f"there is no model {model}: give a file that convae fit has written")
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out} is a file; give a folder for the report")
+    _refuse_to_replace(out / "scores.json", folder)
     inspector = Inspector.load(model)
     images = Folder(folder)
     found = _score_all(images, inspector, out, progress)
@@ -155,6 +156,17 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
     write_all_atomically(contents)
     (out / PARTIAL).unlink(missing_ok=True)
     return Detection(rows, summary["unreadable"], list(contents), trust, shown)
+
+
+def _refuse_to_replace(path: Path, folder: Path):
+    """Results on another folder than `folder` are not overwritten."""
+    if path.exists():
+        try:
+            before = Path(json.loads(path.read_text(encoding="utf-8"))["folder"])
+        except (ValueError, KeyError, TypeError):
+            raise FileExistsError(f"{path} was not written by convae detect: give another folder for the report") from None
+        if before.resolve() != Path(printable(str(folder))).resolve():
+            raise FileExistsError(f"{path.parent} has the results on {before}: give another folder for the report, or remove it")
 
 
 def _score_all(images: Folder, inspector: Inspector, out: Path, progress: bool) -> dict[tuple[str, str], float]:
