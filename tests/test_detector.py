@@ -131,6 +131,8 @@ def test_if_asked_for_the_gaussian_of_their_pixels_counts_as_well(ones):
     inverse = torch.linalg.inv(covariance + 0.3 * covariance.trace() / 784 * torch.eye(784))
     away = flat[150:] - flat[:150].mean(0)
     expected = ((away @ inverse) * away).sum(1).sqrt() / found.usual[2]
+    left = left_out(((centred @ inverse) * centred).sum(1).sqrt(), 150)
+    assert found.usual[2].item() == pytest.approx(left.quantile(0.99).item(), rel=1e-3) and left.mean() > 1.5 * 150**0.5
     combined = torch.maximum(plain.combined(tiles[150:]), expected.double())
     assert found.combined(tiles[150:]).numpy() == pytest.approx(combined.numpy(), rel=1e-3)
     assert (expected > plain.combined(tiles[150:])).any()

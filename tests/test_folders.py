@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -277,11 +278,25 @@ def test_another_folders_results_are_not_replaced(place, tmp_path, monkeypatch):
     message = run(monkeypatch, "detect", place / "new", "--model", model, "--out", tmp_path)
     assert re.search("has the results on .*others: give another folder for the report, or remove it", message)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == after
-    for text in ("a table", "[]", '{"folder": 7}'):
-        (tmp_path / "scores.json").write_text(text)
-        message = run(monkeypatch, "detect", place / "new", "--model", model, "--out", tmp_path)
-        assert "scores.json was not written by convae detect" in message
-        assert (tmp_path / "scores.json").read_text() == text
+    for name, text in (("scores.json", "a table"), ("scores.json", "[]"), ("scores.json", "{}"), ("scores.csv", "mine")):
+        shutil.rmtree(tmp_path / "mine", ignore_errors=True)
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / name).write_text(text)
+        message = run(monkeypatch, "detect", place / "new", "--model", model, "--out", tmp_path / "mine")
+        assert f"{name} was not written by convae detect" in message
+        assert (tmp_path / "mine" / name).read_text() == text
+
+
+def test_results_are_a_folders_wherever_it_was_named_from(place, tmp_path, monkeypatch):
+    model = place / "models" / "ones.safetensors"
+    for name in ("a", "b"):
+        shutil.copytree(place / "new" / "others", tmp_path / name / "new")
+    monkeypatch.chdir(tmp_path / "a")
+    folders.detect(Path("new"), model, tmp_path / "R", progress=False)
+    folders.detect(tmp_path / "a" / "new", model, tmp_path / "R", progress=False)
+    monkeypatch.chdir(tmp_path / "b")
+    with pytest.raises(FileExistsError, match="has the results on"):
+        folders.detect(Path("new"), model, tmp_path / "R", progress=False)
 
 
 def test_interrupted_it_says_how_to_go_on(place, tmp_path, monkeypatch, capsys):
@@ -419,6 +434,25 @@ def test_an_inspector_of_two_views_is_kept_with_both(of_photographs, tmp_path):
     assert loaded.view == "both" and list(loaded.scores(images)) == list(of_photographs.scores(images))
     for before, after in zip(of_photographs.inspections(images), loaded.inspections(images), strict=True):
         assert np.array_equal(before.difference, after.difference) and before.score == after.score
+
+
+@pytest.mark.parametrize("pixels", [0, 1, 20, 200])
+def test_images_that_are_all_but_alike_can_be_fitted(pixels):
+    """White ones, with some pixels a grey level darker."""
+    images = np.ones((10, 100, 100), np.float32)
+    generator = np.random.default_rng(0)
+    for image in images:
+        image.ravel()[generator.choice(image.size, pixels, replace=False)] = 254 / 255
+    found = Inspector.fit(list(images), "whole", **(QUICK | {"epochs": 1}))
+    (dark,) = found.scores([np.zeros((100, 100))])
+    assert np.isfinite(found.calibration).all() and dark > found.threshold(0.1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_of_one_image_can_be_fitted(seed):
+    image = np.random.default_rng(seed).random((60, 60)).astype(np.float32)
+    found = Inspector.fit([image] * 10, "whole", **(QUICK | {"epochs": 1}))
+    assert np.isfinite(found.calibration).all() and np.isfinite(list(found.scores([image, 1 - image]))).all()
 
 
 @pytest.mark.parametrize("view", ["whole", "tiles"])

@@ -4,7 +4,7 @@ A variational autoencoder is trained on normal images alone, or several from dif
 output; here that comparison is one half of what counts: the difference with its sign, averaged over 3 × 3 pixels. The other half
 are the encoder's maps of layer 3. Both together, scaled and projected, are compared with those of normal images, and the score
 is the distance to the nearest. The difference also says where an image is unusual, and finds what is wrong in one place
-only. Where images are larger than the network's, the distance from the Gaussian of the pixels counts as well.
+only. For tiles, and for the whole of images that are cut into tiles, the distance from the Gaussian of the pixels counts as well.
 """
 
 from typing import NamedTuple

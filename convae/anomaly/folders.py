@@ -19,6 +19,7 @@ from convae.anomaly.images import ImageError, list_images, printable, read_image
 from convae.anomaly.inspector import Inspector, enough
 from convae.files import write_all_atomically
 
+RESULTS = ("scores.json", "scores.csv", "report.html")  # the first says whose they are, and is written first
 PARTIAL = ".partial.jsonl"  # of an interrupted detection, in its output folder
 
 
@@ -119,7 +120,7 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
         raise FileNotFoundError(f"there is no model {model}: give a file that convae fit has written")
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out} is a file; give a folder for the report")
-    _refuse_to_replace(out / "scores.json", folder)
+    _refuse_to_replace(out, folder)
     inspector = Inspector.load(model)
     images = Folder(folder)
     found = _score_all(images, inspector, out, progress)
@@ -131,7 +132,7 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
     rows = [{"file": printable(name) + part, "score": score, "p_value": round(float(p), 6), "anomalous": score > limit}
             for (name, part), score, p in zip(places, scores, inspector.p_values(scores), strict=True)]
     summary = {
-        "folder": printable(str(folder)), "model": printable(str(model)), "model_sha256": inspector.sha256,
+        "folder": printable(str(folder.resolve())), "model": printable(str(model)), "model_sha256": inspector.sha256,
         "view": inspector.view,
         "normal_images_held_out": len(inspector.calibration), "false_alarms": false_alarms, "threshold": limit,
         "images": len(rows), "anomalous": sum(row["anomalous"] for row in rows),
@@ -151,22 +152,23 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
     if summary["anomalous"] > len(rows) / 2:
         trust += " More than half of the images are anomalous. Another camera, lamp or size? Then fit to images taken like these."
     page = report.page(summary, trust, rows, inspector.calibration, shown)
-    contents = {out / "scores.csv": _to_csv(rows), out / "report.html": page,
-                out / "scores.json": json.dumps({**summary, "scores": rows}, indent=1, ensure_ascii=False) + "\n"}
+    text = json.dumps({**summary, "scores": rows}, indent=1, ensure_ascii=False) + "\n"
+    contents = dict(zip([out / name for name in RESULTS], (text, _to_csv(rows), page), strict=True))
     write_all_atomically(contents)
     (out / PARTIAL).unlink(missing_ok=True)
     return Detection(rows, summary["unreadable"], list(contents), trust, shown)
 
 
-def _refuse_to_replace(path: Path, folder: Path):
-    """Results on another folder than `folder` are not overwritten."""
-    if path.exists():
+def _refuse_to_replace(out: Path, folder: Path):
+    """Results on another folder than `folder` are not overwritten, nor files of other origin."""
+    present = [out / name for name in RESULTS if (out / name).exists()]
+    if present:
         try:
-            before = Path(json.loads(path.read_text(encoding="utf-8"))["folder"])
-        except (ValueError, KeyError, TypeError):
-            raise FileExistsError(f"{path} was not written by convae detect: give another folder for the report") from None
-        if before.resolve() != Path(printable(str(folder))).resolve():
-            raise FileExistsError(f"{path.parent} has the results on {before}: give another folder for the report, or remove it")
+            before = json.loads((out / RESULTS[0]).read_text(encoding="utf-8"))["folder"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise FileExistsError(f"{present[0]} was not written by convae detect: give another folder for the report") from None
+        if before != printable(str(folder.resolve())):
+            raise FileExistsError(f"{out} has the results on {before}: give another folder for the report, or remove it")
 
 
 def _score_all(images: Folder, inspector: Inspector, out: Path, progress: bool) -> dict[tuple[str, str], float]:

@@ -59,7 +59,7 @@ class Inspector:
         seed : int
             Of training, and of which images are held out.
         options
-            Of :meth:`convae.anomaly.detector.Detector.fit`.
+            Of :meth:`convae.anomaly.detector.Detector.fit`: `latent_dim`, `members`, `epochs`.
 
         Raises
         ------
@@ -83,8 +83,9 @@ class Inspector:
             view = "both" if large else "whole"
         held_out = np.zeros(n, bool)
         held_out[np.random.default_rng(seed).permutation(n)[:min(max(n // 5, needed(false_alarms)), n // 2)]] = True
-        options |= {"seed": seed, "progress": progress, "gaussian": large or view != "whole"}
-        views = tuple(each.fit(_checked(images), held_out, **options) for each in VIEWS[view])
+        gaussian = large or view != "whole"
+        views = tuple(each.fit(_checked(images), held_out, seed=seed, progress=progress, gaussian=gaussian, **options)
+                      for each in VIEWS[view])
         inspector, scores, largest = cls(view, views, np.zeros(0)), [], []
         for found in inspector._by_view("inspections", (image for image, out in zip(images, held_out, strict=True) if out)):
             scores.append(max(each.score for each in found))
@@ -97,7 +98,7 @@ class Inspector:
     def scores(self, images: Iterable[np.ndarray]) -> Iterator[float]:
         """The score of each image ``(H, W)`` in [0, 1], in order: the highest of its views'.
 
-        Small images are read and scored some hundreds at a time, large ones one by one.
+        Images looked at as a whole only are read and scored some hundreds at a time, others one by one.
 
         Raises
         ------

@@ -53,6 +53,7 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
         "each image was": HOW[summary["view"]], "normal images held out": summary["normal_images_held_out"],
         "false-alarm rate asked for": f"{summary['false_alarms']:g}", "threshold": f"{summary['threshold']:.4g}",
     }
+    also = "" if summary["view"] == "whole" else " What raised the score is not always what is coloured."
     table = "".join(f"<tr><th>{name}</th><td>{html.escape(str(value))}</td></tr>" for name, value in settings.items())
     histogram = _svg(score_histogram(calibration, [row["score"] for row in rows], summary["threshold"]))
     return f"""<!DOCTYPE html>
@@ -66,8 +67,9 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
 <h2>The {len(articles)} most unusual images</h2>
 <p>The model's output is the input as the model, which has seen normal images alone, would have it. The middle picture shows
 where the input is <b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b>; the deeper the
-colour, the more. Faint differences, such as normal images have, are left out. The p-value is the share of the normal images held
-out, with the image itself, that score as high; it is never less than {1 / (1 + summary["normal_images_held_out"]):.2g} here.</p>
+colour, the more. Faint differences, such as normal images have, are left out.{also} The p-value is the share of the normal images
+held out, with the image itself, that score as high; here it is never less than
+{1 / (1 + summary["normal_images_held_out"]):.2g}.</p>
 <main>{"".join(articles)}</main>
 </html>
 """

@@ -92,9 +92,9 @@ class Tiles(View):
         for i, image in enumerate(images):
             if i in fitted_on:
                 image = tiles.padded(image)
-                places = tiles.corners(*image.shape, stride=1)
-                chosen = np.random.default_rng([seed, i]).choice(len(places), min(each, len(places)), replace=False)
-                drawn.append(tiles.cut(image, places[chosen]))
+                rows, columns = (length - tiles.SIDE + 1 for length in image.shape)
+                chosen = np.random.default_rng([seed, i]).choice(rows * columns, min(each, rows * columns), replace=False)
+                drawn.append(tiles.cut(image, np.stack(np.divmod(chosen, columns), 1)))
         return torch.from_numpy(np.concatenate(drawn))[:, None]
 
     def scores(self, images):
