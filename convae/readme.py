@@ -16,7 +16,7 @@ numbers, [convae/claims/](convae/claims/) says what the measures cannot. Optimis
 by the loss on 10,000 of the training images, held out.
 """
 UNIVERSES = """**Universes** are sets of the choices that the paper leaves open: loss, LeakyReLU's slope, optimiser, epochs,
-maps in layer 4, normalised layers, weight of the KL term; one seed each. A claim whose first criterion passes in {low:.0%} to
+maps in layer 4, normalised layers, weight of the KL term; two seeds each. A claim whose first criterion passes in {low:.0%} to
 {high:.0%} of them is not decidable from the text, whatever came of our own choices."""
 
 ANOMALIES = """**How good is it?** With one digit of MNIST normal and the nine others to be found, the mean area under the

@@ -73,9 +73,8 @@ def test_the_verdict_follows_from_the_criteria_and_the_share_of_universes(holds,
     assert expected in verdicts.VERDICTS
 
 
-def universes(effect):
-    noise = {101: 0.01, 102: -0.01}
-    return {(u, seed): cast(effect(row) + noise[seed]) for u, row in enumerate(design()) for seed in noise}
+def universes(effect, noise={101: 0.01, 102: -0.01}.get):
+    return {(u, seed): cast(effect(row) + noise(seed)) for u, row in enumerate(design()) for seed in (101, 102)}
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -109,7 +108,7 @@ def test_universes_with_a_failed_training_are_named_and_left_out_of_a_second_sha
         return {"ae_2d": {"shift": [{"error": error}, {"error": 2.0}]}}
 
     casts = {(u, 101): SimpleNamespace(conv=trained(0.3), small=trained(0.95 if u == 7 else 0.4)) for u in range(36)}
-    assert verdicts.failed_trainings(casts) == [{"universe": 7, "family": "small", "model": "ae_2d", "error": 0.95}]
+    assert verdicts.failed_trainings(casts) == [{"universe": 7, "seed": 101, "family": "small", "model": "ae_2d", "error": 0.95}]
     found = verdicts.over_universes(criterion(), {(u, 101): cast(-1.0 if u in (7, 8) else 1.0) for u in range(36)}, {7})
     assert (found["share"], found["share_without_failed"]) == (34 / 36, 34 / 35)
 
@@ -117,6 +116,36 @@ def test_universes_with_a_failed_training_are_named_and_left_out_of_a_second_sha
 def test_a_universe_counts_once_with_the_mean_of_its_seeds():
     found = verdicts.over_universes(criterion(), universes(lambda row: 1.0))
     assert np.allclose(found["effects"], 1) and len(found["effects"]) == 36 and found["share"] == 1
+    assert np.allclose(found["by_seed"], [1.01, 0.99])
+
+
+@pytest.mark.parametrize("shift", [0, 3])  # of one seed in all universes alike, which makes no difference between these
+def test_where_no_choice_matters_seeds_lead_to_expect_all_variance_between_universes(shift):
+    generator = np.random.default_rng(0)
+    draws = [universes(lambda _: 0.0, lambda seed: generator.normal() + shift * (seed == 102)) for _ in range(99)]
+    shares = [verdicts.over_universes(criterion(), casts)["seeds_explain"] for casts in draws]
+    assert np.median(shares) == pytest.approx(1, abs=0.1)
+
+
+def test_where_a_choice_matters_seeds_explain_as_much_as_they_differ():
+    signs = iter([1, -1, -1, 1] * 18)  # of universe and seed by turns: half of the universes the one way, half the other
+    found = verdicts.over_universes(criterion(), universes(lambda row: 1.0 if row["optimiser"] == "muon" else -1.0,
+                                                           lambda _: 0.01 * next(signs)))
+    assert found["seeds_explain"] == pytest.approx(36 * 2 * 0.01**2 / 2 / 36, rel=1e-3)
+    alike = verdicts.over_universes(criterion(), universes(lambda row: 1.0 if row["optimiser"] == "muon" else -1.0))
+    assert alike["seeds_explain"] == pytest.approx(0)
+
+
+def test_universes_of_which_seeds_are_missing_are_an_error():
+    casts = universes(lambda _: 1.0)
+    del casts[7, 102]
+    with pytest.raises(ValueError, match="different numbers of seeds; do their sweep to its end"):
+        verdicts.over_universes(criterion(), casts)
+
+
+def test_what_seeds_explain_is_unknown_from_one():
+    one = {(u, 101): cast(float(u)) for u in range(36)}
+    assert verdicts.over_universes(criterion(), one)["seeds_explain"] is None
 
 
 def test_what_the_universes_do_not_train_has_none():

@@ -83,18 +83,20 @@ def over_seeds(criterion: Criterion, casts: list[Cast]) -> dict:
 
 
 def failed_trainings(universes: Casts) -> list[dict]:
-    """Those whose error is above :data:`FAILED`: universe, family, model, error over energy."""
-    return [{"universe": universe, "family": family, "model": name, "error": record["shift"][0]["error"]}
-            for (universe, _), cast in universes.items() for family in ("conv", "small")
+    """Those whose error is above :data:`FAILED`: universe, seed, family, model, error over energy."""
+    return [{"universe": universe, "seed": seed, "family": family, "model": name, "error": record["shift"][0]["error"]}
+            for (universe, seed), cast in universes.items() for family in ("conv", "small")
             for name, record in getattr(cast, family).items() if record["shift"][0]["error"] > FAILED]
 
 
 def over_universes(criterion: Criterion, universes: Casts, failed: set[int] = frozenset()) -> dict | None:
     """The effect in every universe, the share in which it passes, and how much of its variance each choice explains.
 
-    With each choice's share stands p of the F-test that the choice does nothing, in a model of all choices' main effects,
-    times the number of choices (Bonferroni): some share is always explained by chance. `failed` are universes to leave
-    out of a second share.
+    A universe's effect is the mean over its seeds, the same for all. With each choice's share stands p of the F-test that the
+    choice does nothing, in a model of all choices' main effects, times the number of choices (Bonferroni): some share is
+    always explained by chance. What seeds explain is the share that chance leads to expect, estimated from how much they
+    differ within universes, beyond what a seed does to all alike; it is unknown with one seed, and can come out above 1.
+    `failed` are universes to leave out of a second share.
     """
     by_universe: dict[int, list[float]] = {}
     for (universe, _), cast in universes.items():
@@ -104,8 +106,11 @@ def over_universes(criterion: Criterion, universes: Casts, failed: set[int] = fr
             return None
     if not by_universe:
         return None
+    if len({len(values) for values in by_universe.values()}) > 1:
+        raise ValueError("universes have different numbers of seeds; do their sweep to its end: convae sweep universes")
     rows = design()
-    effects = np.array([_mean(criterion, np.array(by_universe[u], float)) for u in sorted(by_universe)])
+    by_seed = np.array([by_universe[u] for u in sorted(by_universe)], float)
+    effects = np.array([_mean(criterion, values) for values in by_seed])
     passes = effects < criterion.threshold if criterion.below else effects > criterion.threshold
     scaled = _scale(criterion, effects)
     total = float(((scaled - scaled.mean()) ** 2).sum())
@@ -122,8 +127,19 @@ def over_universes(criterion: Criterion, universes: Casts, failed: set[int] = fr
     for name, of in choices.items():
         of["p"] = _p_of_choice(of["explains"], len(CHOICES[name]) - 1, left if total else 1.0, len(effects))
     kept = np.array([u not in failed for u in sorted(by_universe)])
-    return {"effects": effects, "share": float(passes.mean()), "share_without_failed": float(passes[kept].mean()),
+    return {"effects": effects, "by_seed": by_seed, "seeds_explain": _share_of_seeds(_scale(criterion, by_seed), total),
+            "share": float(passes.mean()), "share_without_failed": float(passes[kept].mean()),
             "choices": choices, "most": min(choices, key=lambda name: (choices[name]["p"], -choices[name]["explains"]))}
+
+
+def _share_of_seeds(scaled, total):
+    """Of the sum of squares between universes' means, the share that their seeds' variance leads to expect: seeds are crossed
+    with universes, and what one does to all of them moves all means alike."""
+    universes, seeds = scaled.shape
+    if seeds == 1:
+        return None
+    left = scaled - scaled.mean(1, keepdims=True) - scaled.mean(0) + scaled.mean()
+    return float((left**2).sum() / (seeds - 1) / seeds / total) if total else 0.0
 
 
 def _p_of_choice(explains, freedom, left, n):

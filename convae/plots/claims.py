@@ -110,13 +110,19 @@ def all_universes(claims: dict, universes: list[dict]) -> Figure:
 
 
 def specification_curve(name: str, claim: dict, universes: list[dict]) -> Figure:
-    """One claim's primary effect in every universe, in ascending order, above the choices that make each universe."""
+    """One claim's primary effect in every universe, in ascending order, above the choices that make each universe.
+
+    Circles are the universes' means, dots their seeds.
+    """
     criterion = claim["criteria"][0]
     effects, passes = np.array(criterion["universes"]["effects"]), _passes(criterion)
     order = effects.argsort()
     rows = [(choice, value) for choice, values in _choices({name: criterion}).items() for value in values]
     figure = new_figure(12, 2.6 + 0.21 * len(rows))
     above, below = figure.subplots(2, 1, height_ratios=(2.6, 0.21 * len(rows)), sharex=True)
+    by_seed = np.array(criterion["universes"]["by_seed"])[order]
+    above.vlines(np.arange(len(order)), by_seed.min(1), by_seed.max(1), color=FAINT, linewidth=1, zorder=1)
+    above.scatter(np.repeat(np.arange(len(order)), by_seed.shape[1]), by_seed, s=7, color=FAINT, linewidth=0, zorder=2)
     for kind, colour in ((True, HOLDS), (False, FAILS)):
         at = np.flatnonzero(passes[order] == kind)
         above.scatter(at, effects[order][at], s=30, facecolor=colour if kind else "white", edgecolor=colour, zorder=3)
@@ -135,26 +141,31 @@ def specification_curve(name: str, claim: dict, universes: list[dict]) -> Figure
     below.set(ylim=(len(rows) - 0.4, -0.6), xlim=(-0.7, len(universes) - 0.3), xticks=[], xlabel="universes, by effect")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
-    panel_title(above, "", f"{name}: {criterion['measured']} (dashed: the threshold; grey: the default choices' interval)")
+    panel_title(above, "", f"{name}: {criterion['measured']} (dashed: the threshold; grey: the default choices' interval; "
+                           f"dots: the {by_seed.shape[1]} seeds of a universe, circles: their mean)")
     return figure
 
 
 def explained(claims: dict) -> Figure:
-    """How much of the variance between universes each choice explains, for each claim's primary effect; bold: surely some."""
-    claims = {name: criterion["universes"]["choices"] for name, criterion in _with_universes(claims).items()}
-    choices = list(next(iter(claims.values())))
-    shares = np.array([[of[choice]["explains"] for choice in choices] for of in claims.values()])
-    figure = new_figure(9, 0.3 * len(claims) + 1)
+    """How much of the variance between universes each choice explains, for each claim's primary effect; bold: surely some.
+
+    The last column stands apart: what chance leads to expect, which is in all other columns, too.
+    """
+    claims = {name: criterion["universes"] for name, criterion in _with_universes(claims).items()}
+    choices = list(next(iter(claims.values()))["choices"])
+    shares = np.array([[*(of["choices"][choice]["explains"] for choice in choices), of["seeds_explain"]]
+                       for of in claims.values()], float)
+    surely = np.array([[*(of["choices"][choice]["p"] < 0.05 for choice in choices), False] for of in claims.values()])
+    figure = new_figure(10, 0.3 * len(claims) + 1)
     axes = figure.subplots()
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
-    for y, x in np.ndindex(shares.shape):
-        if shares[y, x] >= 0.05:
-            surely = list(claims.values())[y][choices[x]]["p"] < 0.05
-            axes.text(x + 0.5, y + 0.5, f"{shares[y, x]:.0%}", ha="center", va="center", fontsize=9,
-                      fontweight="bold" if surely else "normal",
-                      color="white" if shares[y, x] > 0.6 else INK if surely else FAINT)
+    axes.axvline(len(choices), color="white", linewidth=8)
+    for y, x in np.argwhere(shares >= 0.05):
+        axes.text(x + 0.5, y + 0.5, f"{shares[y, x]:.0%}", ha="center", va="center", fontsize=9,
+                  fontweight="bold" if surely[y, x] else "normal",
+                  color="white" if shares[y, x] > 0.6 else INK if surely[y, x] or x == len(choices) else FAINT)
     axes.set_yticks(np.arange(len(claims)) + 0.5, claims, fontweight="bold")
-    axes.set_xticks(np.arange(len(choices)) + 0.5, [c.replace("_", " ") for c in choices], fontsize=9)
+    axes.set_xticks(np.arange(len(choices) + 1) + 0.5, [*(c.replace("_", " ") for c in choices), "chance alone"], fontsize=9)
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
