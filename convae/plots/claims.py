@@ -141,8 +141,8 @@ def specification_curve(name: str, claim: dict, universes: list[dict]) -> Figure
     below.set(ylim=(len(rows) - 0.4, -0.6), xlim=(-0.7, len(universes) - 0.3), xticks=[], xlabel="universes, by effect")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
-    panel_title(above, "", f"{name}: {criterion['measured']} (dashed: the threshold; grey: the default choices' interval; "
-                           f"dots: the {by_seed.shape[1]} seeds of a universe, circles: their mean)")
+    panel_title(above, "", f"{name}: {criterion['measured']}\ncircles: universes, dots: their seeds, dashed: the threshold, "
+                           "grey: the interval of the default choices")
     return figure
 
 
