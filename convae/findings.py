@@ -7,6 +7,8 @@ import json
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from convae.evaluation.statistics import Estimate
 
 CLAIMS = Path(__file__).parents[1] / "figures" / "claims.json"
@@ -79,11 +81,16 @@ def in_words(claim: dict) -> str:
     return " ".join(words)
 
 
+def passes(criterion: dict, effects) -> np.ndarray:
+    """Which of `effects`, of any shape, lie on the claim's side of its threshold."""
+    effects = np.asarray(effects, float)
+    return effects < criterion["threshold"] if criterion["below"] else effects > criterion["threshold"]
+
+
 def seeds_that_pass(criterion: dict) -> str:
     """With how many seeds it passes its threshold, such as ``7 of 10``."""
-    values = criterion["by_seed"]
-    passing = [value < criterion["threshold"] if criterion["below"] else value > criterion["threshold"] for value in values]
-    return f"{sum(passing)} of {len(values)}"
+    passing = passes(criterion, criterion["by_seed"])
+    return f"{passing.sum()} of {len(passing)}"
 
 
 def universes_that_pass(criterion: dict) -> str:

@@ -76,7 +76,7 @@ class Detector:
     @classmethod
     def fit(cls, images: Tensor, latent_dim: int = 16, members: int = 1, epochs: int | None = None, seed: int = 0,
             progress: bool = True, gaussian: bool = False) -> "Detector":
-        """Train on normal images, on one thread: two are a fifth faster at most, and many times slower beside another job.
+        """Train on normal images, on one thread: two gained little alone, and lost much beside another job.
 
         Parameters
         ----------

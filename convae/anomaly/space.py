@@ -65,8 +65,8 @@ def left_out(distances: Tensor, n: int) -> Tensor:
     """The distances ``(N,)`` from the mean of the `n` features that a space was whitened on, as if each were not one of them.
 
     As they are, they are far too small where there are fewer features than dimensions. In closed form, by Sherman and Morrison's
-    (1950) for the inverse without one of them; that the floor would change as well is left out: of 5 features they are up to a
-    third too small, of 41 by 3 %.
+    (1950) for the inverse without one of them; that the floor would change as well is left out, which makes them
+    too small where features are very few.
     """
     squared = distances.square()
     return (n / (n - 1) * squared / (1 - squared / (n - 1)).clamp(min=1 / n)).sqrt()  # rounding could take all of it away
