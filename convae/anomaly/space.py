@@ -69,7 +69,7 @@ def left_out(distances: Tensor, n: int) -> Tensor:
     too small where features are very few.
     """
     squared = distances.square()
-    return (n / (n - 1) * squared / (1 - squared / (n - 1)).clamp(min=1 / n)).sqrt()  # rounding could take all of it away
+    return (n / (n - 1) * squared / (1 - squared / (n - 1)).clamp(min=1e-4)).sqrt()  # rounding could take all of it away
 
 
 def _principal(centred):
