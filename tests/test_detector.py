@@ -6,6 +6,8 @@ import torch
 
 from convae.anomaly.detector import Detector, averaged, nearest
 from convae.anomaly.space import Space, left_out
+from convae.anomaly.textures import make_textures
+from convae.anomaly.views import resized
 from convae.data import load_mnist
 
 
@@ -119,6 +121,16 @@ def test_distances_are_those_of_what_has_not_been_learnt_from(n):
         without = Space.whitened(torch.cat([x[:i], x[i + 1:]]), 0.3)
         assert found[i].item() == pytest.approx(without.project(x[i]).norm().item(), rel=0.05)
     assert found.mean() > Space.whitened(x, 0.3).project(x).norm(dim=1).mean()
+
+
+def test_so_they_are_where_features_are_far_fewer_than_dimensions():
+    """What is left of 1 is then small, and must not be taken for rounding."""
+    images = np.stack([resized(image) for image in make_textures("weave", 41, 0)])
+    x = averaged(torch.from_numpy(images)[:, None]).flatten(1)
+    found = left_out(Space.whitened(x, 0.3).project(x).norm(dim=1).double(), 41)
+    true = [Space.whitened(torch.cat([x[:i], x[i + 1:]]), 0.3).project(x[i]).norm().item() for i in range(41)]
+    assert found.tolist() == pytest.approx(true, rel=0.1)
+    assert max(true) > 1.3 * np.median(true)
 
 
 def test_if_asked_for_the_gaussian_of_their_pixels_counts_as_well(ones):
