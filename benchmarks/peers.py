@@ -33,12 +33,13 @@ def build(recipe: Recipe) -> nn.Module:
 
 def _loader():
     """The tutorials' way: torchvision's MNIST, each image made a tensor when it is asked for."""
-    folder = Path(tempfile.mkdtemp(prefix="convae-mnist-"))
-    raw = folder / "MNIST" / "raw"  # where torchvision looks
-    raw.mkdir(parents=True)
-    for name in MD5:
-        (raw / name).symlink_to(cache_dir() / name)
-    return DataLoader(MNIST(folder, train=True, transform=transforms.ToTensor()), BATCH_SIZE, shuffle=True)
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "MNIST" / "raw"  # where torchvision looks
+        raw.mkdir(parents=True)
+        for name in MD5:
+            (raw / name).symlink_to(cache_dir() / name)
+        images = MNIST(folder, train=True, transform=transforms.ToTensor())  # reads all of them at once
+    return DataLoader(images, BATCH_SIZE, shuffle=True)
 
 
 def plain(recipe: Recipe, epochs: int, on_epoch):
