@@ -3,6 +3,7 @@
 How it was found is `convae.claims`' and `convae.anomaly`'s business; notebooks and README only report it.
 """
 
+import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -44,6 +45,11 @@ BASELINES = tuple(name for name in SCORES if name.endswith(("_pixels", "_average
 def load() -> dict:
     """The content of ``figures/claims.json``."""
     return json.loads(CLAIMS.read_text(encoding="utf-8"))
+
+
+def results_sha256() -> dict[str, str]:
+    """Which state of the committed results this is: the SHA-256 of each file."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (ANOMALY, CLAIMS)}
 
 
 def effect(criterion: dict) -> str:

@@ -32,9 +32,11 @@ all other digits. Small defects are harder: of seven kinds made on normal digits
 
 **Where is it worse?** With one digit as the anomaly, and nine normal, the mean area is {rest:.1f}. On
 Fashion-MNIST it is {fashion:.1f}, and {fashion_baseline:.1f} by a method without a network ({fashion_baseline_name}).
-Of synthetic large images, with 60 good ones and a rate of 5 %, it finds {studs:.0%} of the defects on regular studs; in
-pictures of a smooth part on brushed metal, {missing:.0%} of those that lack the part, but {scratch:.0%} of the clear scratches
-and {stain:.0%} of the clear stains. Try it on some bad parts of your own before you rely on it."""
+Of synthetic large images, with 60 good ones and a rate of 5 %, it finds {marks:.0%} of the marks that are missing or
+misplaced on a plate, and in pictures of a smooth part on brushed metal {scratch:.0%} of the clear scratches and {stain:.0%} of
+the clear stains, but {faint:.0%} of the faint stains, and {smear:.0%} of the places that are blurred. There the Gaussian of
+pixels does the work: without the networks the mean area on parts is {alone:.1f}, with them {together:.1f}. Try it on some bad
+parts of your own before you rely on it."""
 
 
 def changes(contents: dict[Path, str | bytes]) -> dict[Path, str]:
@@ -98,15 +100,18 @@ def _anomalies():
     severest = [levels[-1] for levels in found["defects"].values()]
     fashion = results["one-class"]["fashion"]
     fashion_baseline = findings.best_baseline(fashion)
-    on_studs, on_part = ({name: of["found"] for name, of in results["textures"][texture]["defects"].items()}
-                         for texture in ("studs", "part"))
+    on_plate, on_part = ({name: of["found"] for name, of in results["textures"][texture]["defects"].items()}
+                         for texture in ("plate", "part"))
+    on_parts = [of["image_auroc"] for texture in ("part", "plate") for of in results["textures"][texture]["defects"].values()]
+    alone, together = (100 * sum(of[score] for of in on_parts) / len(on_parts) for score in ("gaussian_in_place", "combined"))
     return ANOMALIES.format(
         baselines=sum(name in findings.BASELINES for name in scores),
         rest=findings.per_cent(results["one-class-rest"]["16"]["combined"]).value,
         fashion=findings.per_cent(fashion["combined"]).value,
         fashion_baseline=findings.per_cent(fashion[fashion_baseline]).value,
-        fashion_baseline_name=findings.SCORES[fashion_baseline], studs=sum(on_studs.values()) / len(on_studs),
-        missing=on_part["missing"], scratch=on_part["clear scratch"], stain=on_part["clear stain"],
+        fashion_baseline_name=findings.SCORES[fashion_baseline],
+        marks=(on_plate["missing mark"] + on_plate["misplaced mark"]) / 2, scratch=on_part["clear scratch"],
+        stain=on_part["clear stain"], faint=on_part["faint stain"], smear=on_part["clear smear"], alone=alone, together=together,
         plain=findings.area(scores["squared_error"]), detector=findings.area(scores["detector"]),
         combined=findings.area(scores["combined"]), baseline=findings.area(scores[baseline]),
         baseline_name=findings.SCORES[baseline], autoencoder=autoencoder["mean"], autoencoder_name=autoencoder["method"],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 
-from convae import compare, parameters, readme
+from convae import compare, findings, parameters, readme
 from convae.data import cache_dir, load_mnist
 from convae.files import write_all_atomically
 from convae.notebook import NOTEBOOKS, ROOT, TOLERANCE, to_json
@@ -142,9 +142,13 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def notebook(self, source: Path) -> nbformat.NotebookNode:
-        """An executed notebook, without what differs from one run to the next: times, paths, the Python version."""
+        """An executed notebook, without what differs from one run to the next: times, paths, the Python version.
+
+        Its metadata say which committed results it was run with.
+        """
         executed = nbformat.read(self.folder / source.stem / source.name, 4)
-        executed.metadata = {"kernelspec": executed.metadata["kernelspec"], "language_info": {"name": "python"}}
+        executed.metadata = {"kernelspec": executed.metadata["kernelspec"], "language_info": {"name": "python"},
+                             "results_sha256": findings.results_sha256()}
         for cell in executed.cells:
             cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags" and value}
         return executed
@@ -187,7 +191,11 @@ class Run:
             [f"figures/{name}: {d}" for name in self.drawn() for d in self._figure_differs(name)]
 
     def _notebook_differs(self, notebook):
-        return compare.notebook(nbformat.read(notebook, 4), self.notebook(notebook), TOLERANCE)
+        committed, run = nbformat.read(notebook, 4), self.notebook(notebook)
+        before = committed.metadata.get("results_sha256", {})
+        stale = [f"was run with another {name}" for name, sha256 in run.metadata["results_sha256"].items()
+                 if before.get(name) != sha256]  # a number that is off by one in its last digit is not rounding then
+        return stale + compare.notebook(committed, run, TOLERANCE)
 
     def _figure_differs(self, name):
         try:

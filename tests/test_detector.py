@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from convae.anomaly.detector import Detector, averaged, nearest
+from convae.anomaly.register import resized
 from convae.anomaly.space import Space, left_out
 from convae.anomaly.textures import make_textures
-from convae.anomaly.views import resized
 from convae.data import load_mnist
 
 
@@ -131,25 +131,6 @@ def test_so_they_are_where_features_are_far_fewer_than_dimensions():
     true = [Space.whitened(torch.cat([x[:i], x[i + 1:]]), 0.3).project(x[i]).norm().item() for i in range(41)]
     assert found.tolist() == pytest.approx(true, rel=0.1)
     assert max(true) > 1.3 * np.median(true)
-
-
-def test_if_asked_for_the_gaussian_of_their_pixels_counts_as_well(ones):
-    tiles = torch.rand(200, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    plain = Detector.fit(tiles[:150], epochs=1, latent_dim=2, progress=False)
-    found = Detector.of([member.model for member in plain.members], plain.recipe, tiles[:150], gaussian=True)
-    flat = averaged(tiles).flatten(1)
-    centred = flat[:150] - flat[:150].mean(0)
-    covariance = centred.T @ centred / 150
-    inverse = torch.linalg.inv(covariance + 0.3 * covariance.trace() / 784 * torch.eye(784))
-    away = flat[150:] - flat[:150].mean(0)
-    expected = ((away @ inverse) * away).sum(1).sqrt() / found.usual[2]
-    left = left_out(((centred @ inverse) * centred).sum(1).sqrt(), 150)
-    assert found.usual[2].item() == pytest.approx(left.quantile(0.99).item(), rel=1e-3) and left.mean() > 1.5 * 150**0.5
-    combined = torch.maximum(plain.combined(tiles[150:]), expected.double())
-    assert found.combined(tiles[150:]).numpy() == pytest.approx(combined.numpy(), rel=1e-3)
-    assert (expected > plain.combined(tiles[150:])).any()
-    loaded = Detector.from_tensors(found.tensors(), found.settings())
-    assert torch.equal(loaded.combined(tiles), found.combined(tiles))
 
 
 def test_leaving_out_the_nearest():

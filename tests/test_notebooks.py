@@ -63,9 +63,9 @@ def test_parameters_are_checked_right_after_they_are_set(path, notebook):
     assert f'notebook = Notebook("{path.stem}", globals())' in code(notebook)[1].source
 
 
-def test_its_metadata_says_the_kernel_and_nothing_of_the_machine(notebook):
+def test_its_metadata_says_the_kernel_and_the_results_and_nothing_of_the_machine(notebook):
     assert notebook.metadata == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                                 "language_info": {"name": "python"}}
+                                 "language_info": {"name": "python"}, "results_sha256": findings.results_sha256()}
     assert not [cell for cell in notebook.cells if set(cell.metadata) - {"tags"}]
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from convae import runner
+from convae import findings, runner
 from convae.__main__ import main
 from convae.readme import markers
 
@@ -82,7 +82,7 @@ def test_a_run_puts_figures_notebook_manifest_and_readme_in_place_and_a_second_o
     assert entry["notebook"] == "notebooks/04_small.ipynb" and entry["parameters"] == {"bins": 5}
     assert "torch" in entry["versions"]
     notebook = nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)
-    assert notebook.metadata == METADATA
+    assert notebook.metadata == METADATA | {"results_sha256": findings.results_sha256()}
     assert notebook.cells[-1].outputs[1].text == "5 bins\n"
     assert str(checkout) not in (checkout / "notebooks" / "04_small.ipynb").read_text(encoding="utf-8")
     readme = (checkout / "README.md").read_text(encoding="utf-8")
@@ -103,6 +103,24 @@ def test_a_run_puts_figures_notebook_manifest_and_readme_in_place_and_a_second_o
     assert code == 1
     assert "figures/fig7: fig7.json.numbers.third: 1.6667, was 2" in out
     assert "figures/fig7: fig7.png" in out
+
+
+def test_after_other_results_a_notebook_is_replaced_even_where_it_only_seems_rounded(checkout):
+    count = "from convae import findings\nprint(len(findings.load()['claims']), 'claims')\nnotebook.conclude()"
+    write(checkout / "notebooks" / "04_small.ipynb", count)
+    assert run(checkout, "figures")[0] == 0
+    path = checkout / "figures" / "claims.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    shown = f"{len(results['claims'])} claims\n"
+    results["claims"].popitem()
+    path.write_text(json.dumps(results), encoding="utf-8")
+    code, out, _ = run(checkout, "verify")
+    assert code == 1 and "notebooks/04_small.ipynb: was run with another claims.json" in out
+    assert shown in (before := nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)).cells[-1].outputs[0].text
+    assert run(checkout, "figures")[0] == 0
+    after = nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)
+    assert after.cells[-1].outputs[0].text != before.cells[-1].outputs[0].text
+    assert run(checkout, "verify")[0] == 0
 
 
 def test_a_failing_cell_is_reported_and_nothing_is_replaced(checkout):

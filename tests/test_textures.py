@@ -41,8 +41,23 @@ def test_where_a_part_is_missing_there_is_nothing_but_ground():
     assert damaged[:, middle].mean() == pytest.approx(ground.mean(), abs=0.02) and clean[:, middle].mean() > ground.mean() + 0.1
 
 
+@pytest.mark.parametrize("defect", ["missing mark", "misplaced mark"])
+def test_a_mark_that_is_missing_or_misplaced_leaves_bare_plate(defect):
+    clean = make_textures("plate", 6, 0)
+    damaged, masks = damage_textures(clean, defect, 1.0, 1)
+    rows, columns = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    plate = np.hypot(rows, columns) < 38
+    marks = [(images < 0.5)[:, plate].sum(1) for images in (clean, damaged)]
+    assert marks[0] == pytest.approx(3 * np.pi * 4.5**2, rel=0.1)
+    assert marks[1] / marks[0] == pytest.approx(2 / 3 if defect == "missing mark" else 1, abs=0.05)
+    assert (damaged == clean)[:, ~plate].all() and (50 < masks.sum((1, 2))).all() and (masks.sum((1, 2)) < 160).all()
+    gone = (clean < 0.5) & (damaged > 0.6)
+    assert abs(damaged[gone] - 0.7).mean() < 0.03 and masks[gone].all()
+
+
 def test_only_a_part_can_be_missing_and_not_faintly():
-    assert {texture: len(cases(texture)) for texture in TEXTURES} == {"weave": 6, "brushed": 6, "studs": 6, "part": 7}
+    assert {texture: len(cases(texture)) for texture in TEXTURES} == {
+        "weave": 6, "brushed": 6, "studs": 6, "part": 7, "plate": 8}
     assert all(name.endswith(defect) and defect in DEFECTS and 0 < strength <= 1
                for texture in TEXTURES for name, (defect, strength) in cases(texture).items())
 
@@ -52,11 +67,11 @@ def test_a_clear_stain_is_found_and_located(monkeypatch):
     monkeypatch.setattr(views, "TILES", 2_000)
     monkeypatch.setattr(textures, "NORMAL", 20)
     monkeypatch.setattr(textures, "UNSEEN", 6)
-    monkeypatch.setattr(textures, "DEFECTS", {"stain": DEFECTS["stain"]})
+    monkeypatch.setattr(textures, "ANYWHERE", ("stain",))
     record = textures.run(textures.Task("studs", 1))
     assert set(record["defects"]) == {"faint stain", "clear stain"}
     clear = record["defects"]["clear stain"]
-    assert set(clear["image_auroc"]) == {"squared_error", "gaussian_averaged", "combined"}
+    assert set(clear["image_auroc"]) == {"squared_error", "gaussian_averaged", "gaussian_in_place", "combined"}
     assert clear["image_auroc"]["combined"] > 0.9 and clear["pixel_auroc"] > 0.7
     assert clear["region_overlap"] > 0.2
     assert record["defects"]["faint stain"]["image_auroc"]["combined"] <= clear["image_auroc"]["combined"]

@@ -4,7 +4,7 @@ A variational autoencoder is trained on normal images alone, or several from dif
 output; here that comparison is one half of what counts: the difference with its sign, averaged over 3 × 3 pixels. The other half
 are the encoder's maps of layer 3. Both together, scaled and projected, are compared with those of normal images, and the score
 is the distance to the nearest. The difference also says where an image is unusual, and finds what is wrong in one place
-only. For tiles, and for the whole of images that are cut into tiles, the distance from the Gaussian of the pixels counts as well.
+only.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from convae.anomaly.space import Space, left_out
+from convae.anomaly.space import Space
 from convae.data import check_images
 from convae.recipes import Recipe
 from convae.training import train
@@ -27,7 +27,6 @@ SEEN = 540_000     # images that training sees, each as often as it takes,
 EPOCHS = (5, 400)  # but no fewer and no more epochs than these
 MEMORY = 5_000     # normal images that are remembered, at most
 USUAL = 0.99       # share of normal training images that are usual
-GAUSSIAN_FLOOR = 0.3  # of the Gaussian of pixels
 _AT_ONCE = 500
 
 
@@ -65,17 +64,15 @@ class Detector:
         its mean square there plus that over all pixels, so that pixels at which normal images hardly differ do not count
         without limit.
     usual : Tensor
-        What 99 % of the normal training images keep to, of each score, ``(2,)``; with `gaussian`, ``(3,)``.
-    gaussian : Space or None
-        In which distances are those from the Gaussian of pixels, averaged over 3 × 3.
+        What 99 % of the normal training images keep to, of each score, ``(2,)``.
     """
 
-    def __init__(self, members: list[Member], recipe: Recipe, deviation: Tensor, usual: Tensor, gaussian: Space | None = None):
-        self.members, self.recipe, self.deviation, self.usual, self.gaussian = members, recipe, deviation, usual, gaussian
+    def __init__(self, members: list[Member], recipe: Recipe, deviation: Tensor, usual: Tensor):
+        self.members, self.recipe, self.deviation, self.usual = members, recipe, deviation, usual
 
     @classmethod
     def fit(cls, images: Tensor, latent_dim: int = 16, members: int = 1, epochs: int | None = None, seed: int = 0,
-            progress: bool = True, gaussian: bool = False) -> "Detector":
+            progress: bool = True) -> "Detector":
         """Train on normal images, on one thread: two gained little alone, and lost much beside another job.
 
         Parameters
@@ -92,8 +89,6 @@ class Detector:
             0 to 2³¹ − 1.
         progress : bool
             Whether a bar is shown.
-        gaussian : bool
-            Whether the distance from the Gaussian of pixels counts as well.
 
         Raises
         ------
@@ -113,10 +108,10 @@ class Detector:
         recipes = [Recipe("vae", latent_dim, epochs=epochs, batch_size=batch_size, seed=each)
                    for each in seeds_of(members, seed)]
         models = [train(recipe, images, progress).model for recipe in recipes]
-        return cls.of(models, recipes[0], images, gaussian)
+        return cls.of(models, recipes[0], images)
 
     @classmethod
-    def of(cls, models: list, recipe: Recipe, images: Tensor, gaussian: bool = False) -> "Detector":
+    def of(cls, models: list, recipe: Recipe, images: Tensor) -> "Detector":
         """From autoencoders that were trained on normal `images`; `recipe` is the first one's."""
         members = [Member.remember(model, images, recipe.seed) for model in models]
         detector = cls(members, recipe, torch.ones(1, 1, 28, 28), torch.ones(2))
@@ -124,46 +119,38 @@ class Detector:
         deviation = differences.square().mean(0, keepdim=True)
         detector.deviation = (deviation + deviation.mean()).sqrt().clamp(min=1e-6)
         remembered = sum(nearest(member.memory, member.memory, leave_out=1) for member in members) / len(members)
-        scores = [remembered, _largest(differences)]
-        if gaussian:
-            detector.gaussian = Space.whitened(averaged(images).flatten(1), GAUSSIAN_FLOOR)
-            scores.append(left_out(detector._from_gaussian(images), len(images)))
-        detector.usual = torch.stack([each.quantile(USUAL) for each in scores]).clamp(min=1e-6)
+        detector.usual = torch.stack([each.quantile(USUAL) for each in (remembered, _largest(differences))]).clamp(min=1e-6)
         return detector
 
     def scores(self, images: Tensor) -> Tensor:
         """How unusual each of `images` ``(N, 1, 28, 28)`` is as a whole, ``(N,)``: higher is more anomalous."""
-        return self._all(images)[0]
+        return self.both(images)[0]
 
     def largest_differences(self, images: Tensor) -> Tensor:
         """The largest averaged difference of input and output, whatever its sign, in each of `images`, ``(N,)``."""
-        return self._all(images)[1]
+        return self.both(images)[1]
 
     def combined(self, images: Tensor) -> Tensor:
-        """How unusual each of `images` is as a whole, in one place or by the Gaussian of pixels, whichever is most, in units
-        of what is usual, ``(N,)``.
+        """How unusual each of `images` is as a whole or in one place, whichever is more, in units of what is usual, ``(N,)``.
 
         The nearest normal images are near to one with a small defect, too; the largest difference finds it.
         """
-        return (self._all(images) / self.usual[:, None]).amax(0)
+        return (self.both(images) / self.usual[:, None]).amax(0)
 
     def all_scores(self, images: Tensor) -> dict[str, Tensor]:
         """``detector``: :meth:`scores`; ``largest_difference``; ``combined``; each ``(N,)``."""
-        found = self._all(images)
+        found = self.both(images)
         return {"detector": found[0], "largest_difference": found[1], "combined": (found / self.usual[:, None]).amax(0)}
 
-    def _all(self, images):
-        return torch.cat([self._all_at_once(part) for part in images.split(_AT_ONCE)], 1)
+    def both(self, images: Tensor) -> Tensor:
+        """:meth:`scores` and :meth:`largest_differences`, ``(2, N)``."""
+        return torch.cat([self._at_once(part) for part in images.split(_AT_ONCE)], 1)
 
-    def _all_at_once(self, images):
+    def _at_once(self, images):
         looks = [look(member.model, images) for member in self.members]
         distances = [member.distances(*seen) for member, seen in zip(self.members, looks, strict=True)]
         difference = sum(differences for differences, _ in looks) / len(looks)
-        gaussian = [self._from_gaussian(images)] if self.gaussian else []
-        return torch.stack([sum(distances) / len(distances), _largest(difference), *gaussian])
-
-    def _from_gaussian(self, images):
-        return self.gaussian.project(averaged(images).flatten(1)).norm(dim=1).double()
+        return torch.stack([sum(distances) / len(distances), _largest(difference)])
 
     def explain(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What the members make of `images` on average, and by how much the images differ from it, both ``(N, 28, 28)``.
@@ -187,8 +174,6 @@ class Detector:
     def tensors(self) -> dict[str, Tensor]:
         """All numbers, by name."""
         found = {"deviation": self.deviation, "usual": self.usual}
-        if self.gaussian:
-            found |= {"gaussian.mean": self.gaussian.mean, "gaussian.axes": self.gaussian.axes}
         for i, member in enumerate(self.members):
             found |= {f"{i}.model.{name}": tensor for name, tensor in member.model.state_dict().items()}
             found |= {f"{i}.mean": member.space.mean, f"{i}.axes": member.space.axes, f"{i}.memory": member.memory}
@@ -204,8 +189,7 @@ class Detector:
             start = f"{i}.model."
             model.load_state_dict({name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)})
             members.append(Member(model, Space(tensors[f"{i}.mean"], tensors[f"{i}.axes"]), tensors[f"{i}.memory"]))
-        gaussian = Space(tensors["gaussian.mean"], tensors["gaussian.axes"]) if "gaussian.mean" in tensors else None
-        return cls(members, recipe, tensors["deviation"], tensors["usual"], gaussian)
+        return cls(members, recipe, tensors["deviation"], tensors["usual"])
 
 
 def seeds_of(members: int, seed: int) -> list[int]:
@@ -214,7 +198,7 @@ def seeds_of(members: int, seed: int) -> list[int]:
 
 
 def constants() -> list:
-    """All that decides on the scores beside :meth:`Detector.fit`'s arguments; with `gaussian`, :data:`GAUSSIAN_FLOOR`, too."""
+    """All that decides on the scores beside :meth:`Detector.fit`'s arguments."""
     return [FLOOR, AXES, NEIGHBOURS, MEMORY, SEEN, EPOCHS, BLUR, USUAL, Recipe("vae", 16).to_dict()]
 
 

@@ -133,7 +133,7 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
             for (name, part), score, p in zip(places, scores, inspector.p_values(scores), strict=True)]
     summary = {
         "folder": printable(str(folder.resolve())), "model": printable(str(model)), "model_sha256": inspector.sha256,
-        "view": inspector.view,
+        "view": inspector.view, "in_place": inspector.in_place,
         "normal_images_held_out": len(inspector.calibration), "false_alarms": false_alarms, "threshold": limit,
         "images": len(rows), "anomalous": sum(row["anomalous"] for row in rows),
         "unreadable": {printable(name): problem for name, problem in sorted(images.unreadable.items())},

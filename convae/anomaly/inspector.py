@@ -14,11 +14,11 @@ import safetensors.torch
 import torch
 
 from convae.anomaly.conformal import check_rate, needed, p_values, threshold
-from convae.anomaly.detector import Detector
+from convae.anomaly.tiles import SIDE
 from convae.anomaly.views import Inspection, Tiles, View, Whole
 from convae.files import write_atomically
 
-FORMAT = 3            # of a model file; another number is refused
+FORMAT = 4            # of a model file; another number is refused
 LARGEST_WHOLE = 56    # pixels: the longest side up to which an image is only looked at as a whole
 FEWEST = 10           # normal images that can be fitted to
 VIEWS: dict[str, tuple[type[View], ...]] = {"whole": (Whole,), "tiles": (Tiles,), "both": (Tiles, Whole)}
@@ -48,8 +48,9 @@ class Inspector:
         Parameters
         ----------
         images : iterable of ndarray
-            Normal ones, each ``(H, W)`` in [0, 1]; gone through several times, so that they need not fit in memory. A list, or
-            anything that starts anew when gone through again.
+            Normal ones, each ``(H, W)`` in [0, 1]; gone through several times, so that they need not fit in memory, but for up to
+            100 of them, of 100 million pixels together, if there are tiles. A list, or anything that starts anew when gone
+            through again.
         view : str
             ``whole``, ``tiles``, ``both``, or ``auto``: both if a side of an image is longer than :data:`LARGEST_WHOLE`,
             else whole.
@@ -73,27 +74,34 @@ class Inspector:
         if view not in (*VIEWS, "auto"):
             raise ValueError(f"view must be one of auto, {', '.join(VIEWS)}, got {view!r}")
         check_rate(false_alarms)
-        longest = [max(image.shape) for image in _checked(images)]
+        images = _Checked(images)
+        longest = [max(image.shape) for image in images]
         n = len(longest)
         if n < FEWEST:
             raise ValueError(f"{n} normal images are too few: at least {FEWEST} are needed, and "
                              f"{enough(false_alarms)} for a false-alarm rate of {false_alarms:g}")
+        if view in ("tiles", "both") and max(longest) <= SIDE:
+            raise ValueError(f"view {view!r} is for images larger than a tile of {SIDE} × {SIDE} pixels, and none is")
         large = max(longest) > LARGEST_WHOLE
         if view == "auto":
             view = "both" if large else "whole"
         held_out = np.zeros(n, bool)
         held_out[np.random.default_rng(seed).permutation(n)[:min(max(n // 5, needed(false_alarms)), n // 2)]] = True
         gaussian = large or view != "whole"
-        views = tuple(each.fit(_checked(images), held_out, seed=seed, progress=progress, gaussian=gaussian, **options)
-                      for each in VIEWS[view])
+        views = tuple(each.fit(images, held_out, seed, gaussian, progress=progress, **options) for each in VIEWS[view])
         inspector, scores, largest = cls(view, views, np.zeros(0)), [], []
-        for found in inspector._by_view("inspections", (image for image, out in zip(images, held_out, strict=True) if out)):
-            scores.append(max(each.score for each in found))
-            largest.append([np.quantile(abs(each.difference), 0.999) for each in found])
-        for each, usual in zip(views, np.mean(largest, 0), strict=True):
-            each.usual = float(usual)
+        for looks in inspector._by_view("looks", (image for image, out in zip(images, held_out, strict=True) if out)):
+            scores.append(max(look.score for look in looks))
+            largest.append([np.quantile(abs(look.maps), 0.999, axis=(1, 2)) for look in looks])
+        for each, usual in zip(views, np.mean(largest, 0).clip(min=1e-6), strict=True):
+            each.usual = usual.tolist()
         inspector.calibration = np.sort(scores)
         return inspector
+
+    @property
+    def in_place(self) -> bool:
+        """Whether images are moved to where normal ones lie, and compared place by place."""
+        return any(getattr(view, "register", None) is not None for view in self.views)
 
     def scores(self, images: Iterable[np.ndarray]) -> Iterator[float]:
         """The score of each image ``(H, W)`` in [0, 1], in order: the highest of its views'.
@@ -116,11 +124,13 @@ class Inspector:
         ValueError
             As for :meth:`scores`.
         """
-        return (max(found, key=lambda each: each.score) for found in self._by_view("inspections", images))
+        for looks in self._by_view("looks", images):
+            view, look = max(zip(self.views, looks, strict=True), key=lambda pair: pair[1].score)
+            yield view.inspection(look)
 
     def _by_view(self, method, images):
         """What each view finds in each image: one view takes as many images at a time as it likes, two take turns."""
-        images, methods = _checked(images), [getattr(view, method) for view in self.views]
+        images, methods = iter(_Checked(images)), [getattr(view, method) for view in self.views]
         if len(methods) == 1:
             return ((found,) for found in methods[0](images))
         return ([next(method([image])) for method in methods] for image in images)
@@ -135,14 +145,15 @@ class Inspector:
         With fewer held-out images than the rate needs, the largest of theirs. A hair is added, more than the last digits of
         a score that depend on how many images are scored at once.
         """
-        return min(threshold(self.calibration, false_alarms), float(self.calibration[-1])) * (1 + 1e-5)
+        found = min(threshold(self.calibration, false_alarms), float(self.calibration[-1]))
+        return found + 1e-5 * abs(found)
 
     def save(self, path: Path, notes: dict | None = None) -> Path:
         """Write one safetensors file, whole or not at all; nothing in it is code. `notes` are kept, as JSON."""
         named = {type(view).__name__: view for view in self.views}
         metadata = {"format": FORMAT, "view": self.view, "notes": notes,
-                    "views": {name: {"usual": view.usual, **view.detector.settings()} for name, view in named.items()}}
-        tensors = {f"{name}.{key}": tensor for name, view in named.items() for key, tensor in view.detector.tensors().items()}
+                    "views": {name: view.settings() for name, view in named.items()}}
+        tensors = {f"{name}.{key}": tensor for name, view in named.items() for key, tensor in view.tensors().items()}
         tensors["calibration"] = torch.from_numpy(self.calibration)
         path.parent.mkdir(parents=True, exist_ok=True)
         return write_atomically(path, safetensors.torch.save(tensors, {"convae.anomaly": json.dumps(metadata)}))
@@ -171,9 +182,9 @@ class Inspector:
         tensors = safetensors.torch.load(content)
         views = []
         for each in VIEWS[metadata["view"]]:
-            name, settings = each.__name__, metadata["views"][each.__name__]
+            name = each.__name__
             of_view = {key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(f"{name}.")}
-            views.append(each(Detector.from_tensors(of_view, settings), settings["usual"]))
+            views.append(each.from_tensors(of_view, metadata["views"][name]))
         inspector = cls(metadata["view"], tuple(views), tensors["calibration"].numpy())
         inspector.sha256, inspector.notes = hashlib.sha256(content).hexdigest(), metadata["notes"]
         return inspector
@@ -184,12 +195,17 @@ def enough(false_alarms: float) -> int:
     return max(FEWEST, 2 * needed(false_alarms))
 
 
-def _checked(images) -> Iterator[np.ndarray]:
-    """The images as float32, once each is known to be one."""
-    for i, image in enumerate(images):
-        image = np.asarray(image)
-        if image.ndim != 2 or not image.size:
-            raise ValueError(f"image {i} has shape {image.shape}; (H, W) is wanted")
-        if not (image.min() >= 0 and image.max() <= 1):  # neither holds for what is no number
-            raise ValueError(f"image {i} has values from {image.min():g} to {image.max():g}; they must lie in [0, 1]")
-        yield image.astype(np.float32, copy=False)
+class _Checked:
+    """The images as float32, each once it is known to be one."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for i, image in enumerate(self.images):
+            image = np.asarray(image)
+            if image.ndim != 2 or not image.size:
+                raise ValueError(f"image {i} has shape {image.shape}; (H, W) is wanted")
+            if not (image.min() >= 0 and image.max() <= 1):  # neither holds for what is no number
+                raise ValueError(f"image {i} has values from {image.min():g} to {image.max():g}; they must lie in [0, 1]")
+            yield image.astype(np.float32, copy=False)

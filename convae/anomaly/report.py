@@ -13,9 +13,9 @@ from convae.plots.anomaly import score_histogram
 
 BRIGHT, DARK = (231, 99, 0), (31, 111, 208)  # orange and blue, which colour-blind readers tell apart
 SMALLEST, LARGEST = 168, 480                 # pixels of a picture's longest side in the report
-_IN_TILES = "cut into overlapping tiles of 28 × 28 pixels; its score is that of its most unusual tile"
+_IN_PLACE = "moved to where the normal ones agree, "
+_IN_TILES = "cut into overlapping tiles of 28 × 28 pixels, each compared with normal ones from {}"
 _WHOLE = "resized to 28 × 28 pixels"
-HOW = {"whole": _WHOLE, "tiles": _IN_TILES, "both": f"{_IN_TILES}, or of itself {_WHOLE}, if that is higher"}
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -50,7 +50,7 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
                          for name, problem in summary["unreadable"].items())
     settings = {
         "folder": summary["folder"], "model": f"{summary['model']} (SHA-256 {summary['model_sha256'][:16]}…)",
-        "each image was": HOW[summary["view"]], "normal images held out": summary["normal_images_held_out"],
+        "each image was": how(summary["view"], summary["in_place"]), "normal images held out": summary["normal_images_held_out"],
         "false-alarm rate asked for": f"{summary['false_alarms']:g}", "threshold": f"{summary['threshold']:.4g}",
     }
     also = "" if summary["view"] == "whole" else " What raised the score is not always what is coloured."
@@ -66,13 +66,19 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
 {f"<h2>Files that could not be read: {len(summary['unreadable'])}</h2><ul>{unreadable}</ul>" if unreadable else ""}
 <h2>The {len(articles)} most unusual images</h2>
 <p>The model's output is the input as the model, which has seen normal images alone, would have it. The middle picture shows
-where the input is <b class="bright">brighter than that (orange)</b> or <b class="dark">darker (blue)</b>; the deeper the
-colour, the more. Faint differences, such as normal images have, are left out.{also} The p-value is the share of the normal images
-held out, with the image itself, that score as high; here it is never less than
-{1 / (1 + summary["normal_images_held_out"]):.2g}.</p>
+where the input is <b class="bright">brighter (orange)</b> or <b class="dark">darker (blue)</b> than that or, if images are
+large, than normal ones leave to expect; the deeper the colour, the more. Faint differences, such as normal images have, are
+left out.{also} The p-value is the share of the normal images held out, with the image itself, that score as high; here it is
+never less than {1 / (1 + summary["normal_images_held_out"]):.2g}.</p>
 <main>{"".join(articles)}</main>
 </html>
 """
+
+
+def how(view: str, in_place: bool) -> str:
+    """How each image is looked at, in words that follow “each image is”."""
+    in_tiles = (_IN_PLACE if in_place else "") + _IN_TILES.format("its place" if in_place else "everywhere")
+    return {"whole": _WHOLE, "tiles": in_tiles, "both": f"{in_tiles}; and {_WHOLE} as a whole"}[view]
 
 
 def pictures(found: Inspection) -> dict[str, np.ndarray]:

@@ -8,16 +8,15 @@ import torch
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from convae.anomaly import tiles
-from convae.anomaly.detector import GAUSSIAN_FLOOR, averaged, constants
+from convae.anomaly import gaussian, register, tiles
+from convae.anomaly.detector import constants
 from convae.anomaly.inspector import Inspector
 from convae.anomaly.local import region_overlap
-from convae.anomaly.space import Space
 from convae.anomaly.views import TILES, Tiles
 from convae.evaluation.forward import reconstruct, squared_error
 from convae.recipes import key_of
 
-VERSION = 4               # of what is measured and how: another version makes other keys
+VERSION = 6               # of what is measured and how: another version makes other keys
 SIDE = 168                # pixels
 NOISE = 0.02              # standard deviation at each pixel
 NORMAL, UNSEEN = 60, 40   # images to fit to; unseen ones, as they are and with each kind of defect
@@ -67,7 +66,22 @@ def _part(generator):
     return (1 - disc) * _brushed(generator) + disc * 0.7
 
 
-TEXTURES: dict[str, Callable] = {"weave": _weave, "brushed": _brushed, "studs": _studs, "part": _part}
+def _plate(generator):
+    """The same with three dark marks, turned by up to 3 degrees."""
+    row, column = SIDE / 2 + generator.uniform(-4, 4, 2) / np.sqrt(2)
+    turned = generator.uniform(-1, 1) * np.pi / 60
+    marks = sum(_mark(number, turned, row, column) for number in range(3))
+    disc = (45.5 - np.hypot(_ROWS - row, _COLUMNS - column)).clip(0, 1)
+    return (1 - disc) * _brushed(generator) + disc * (0.7 - 0.35 * marks)
+
+
+def _mark(number, turned=0.0, row=SIDE / 2, column=SIDE / 2, radius=4.5):
+    """A disc that takes its place on a plate, 26 pixels from the plate's middle."""
+    angle = 2 * np.pi * number / 3 + turned
+    return (radius + 0.5 - np.hypot(_ROWS - row - 26 * np.sin(angle), _COLUMNS - column - 26 * np.cos(angle))).clip(0, 1)
+
+
+TEXTURES: dict[str, Callable] = {"weave": _weave, "brushed": _brushed, "studs": _studs, "part": _part, "plate": _plate}
 
 
 def _lattice(generator, period):
@@ -121,14 +135,29 @@ def _missing(image, generator):
     return ground, (55.5 - np.hypot(_ROWS - SIDE / 2, _COLUMNS - SIDE / 2)).clip(0, 1)
 
 
-DEFECTS: dict[str, Callable] = {"scratch": _scratch, "stain": _stain, "smear": _smear, "missing": _missing}
+def _missing_mark(image, generator):
+    """Bare plate where one of the marks is, up to 6 pixels from its place."""
+    number, ground = generator.integers(3), 0.7 + generator.normal(0, NOISE, image.shape)
+    return ground, _mark(number, radius=11) * ((0.66 - image) / 0.1).clip(0, 1)
+
+
+def _misplaced_mark(image, generator):
+    """One of the marks 20 degrees further on."""
+    number, ground = generator.integers(3), 0.7 + generator.normal(0, NOISE, image.shape)
+    new, old = _mark(number, np.pi / 9), _mark(number, radius=11) * ((0.66 - image) / 0.1).clip(0, 1)
+    return ground - 0.35 * new, np.maximum(new, old)
+
+
+DEFECTS: dict[str, Callable] = {"scratch": _scratch, "stain": _stain, "smear": _smear, "missing": _missing,
+                                "missing mark": _missing_mark, "misplaced mark": _misplaced_mark}
+ANYWHERE = ("scratch", "stain", "smear")
+PARTS = {"part": ("missing",), "plate": ("missing mark", "misplaced mark")}  # by texture; there altogether, or not at all
 
 
 def cases(texture: str) -> dict[str, tuple[str, float]]:
-    """Defect and strength of all that is tried on a texture, by name; a part is missing altogether or not at all."""
-    found = {f"{name} {defect}": (defect, strength) for defect in DEFECTS if defect != "missing"
-             for name, strength in STRENGTHS.items()}
-    return found | {"missing": ("missing", 1.0)} if texture == "part" else found
+    """Defect and strength of all that is tried on a texture, by name."""
+    found = {f"{name} {defect}": (defect, strength) for defect in ANYWHERE for name, strength in STRENGTHS.items()}
+    return found | {defect: (defect, 1.0) for defect in PARTS.get(texture, ())}
 
 
 def _distance_from(generator):
@@ -147,7 +176,8 @@ class Task:
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever the task, the detector or the measuring does."""
-        return key_of(["textures", self.texture, self.seed, constants(), GAUSSIAN_FLOOR, TILES, tiles.STRIDE, VERSION])
+        return key_of(["textures", self.texture, self.seed, constants(), gaussian.FLOOR, TILES, tiles.STRIDE,
+                       register.constants(), VERSION])
 
     @property
     def name(self) -> str:
@@ -156,19 +186,26 @@ class Task:
 
 
 def run(task: Task) -> dict:
-    """The record of a task: how well each defect is found, in images by three scores, and in pixels."""
+    """The record of a task: how well each defect is found, in images by four scores, and in pixels.
+
+    ``gaussian_averaged`` is that of all normal images' tiles, wherever they lie; ``gaussian_in_place`` what of it the inspector
+    makes, without its networks.
+    """
     normal = make_textures(task.texture, NORMAL, [task.seed, 0])
     inspector = Inspector.fit(list(normal), false_alarms=RATE, seed=task.seed, progress=False)
-    model = next(view.detector.members[0].model for view in inspector.views if isinstance(view, Tiles))
+    in_tiles = next(view for view in inspector.views if isinstance(view, Tiles))
+    model = in_tiles.detector.members[0].model
     flat = torch.from_numpy(np.concatenate([tiles.cut(image, tiles.corners(SIDE, SIDE)) for image in normal]))[:, None]
-    gaussian = Space.whitened(averaged(flat).flatten(1), GAUSSIAN_FLOOR)
+    of_tiles = gaussian.Gaussian.fit(flat)
 
     def scores(images):
-        found = {"squared_error": [], "gaussian_averaged": [], "combined": list(inspector.scores(images))}
+        found = {"squared_error": [], "gaussian_averaged": [],
+                 "gaussian_in_place": [highest[2].item() for highest in in_tiles.highest(images)],
+                 "combined": list(inspector.scores(images))}
         for image in images:
             part = torch.from_numpy(tiles.cut(image, tiles.corners(SIDE, SIDE)))[:, None]
             found["squared_error"].append(squared_error(reconstruct(model, part), part).max().item())
-            found["gaussian_averaged"].append(gaussian.project(averaged(part).flatten(1)).square().sum(1).max().item())
+            found["gaussian_averaged"].append(of_tiles.distances(part).max().item())
         return found
 
     before, limit = scores(make_textures(task.texture, UNSEEN, [task.seed, 1])), inspector.threshold(RATE)

@@ -1,0 +1,150 @@
+"""Images of parts that lie nearly where they always do, moved so that what is the same in all of them lies in one place."""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy import fft
+
+from convae.anomaly import tiles
+
+REACH = 0.1      # an image is moved by this share of its shorter side at most
+ROUNDS = 2       # of moving all images to their mean, and taking the mean anew
+APART = 2        # pixels by which two halves of an image may disagree on how far it is to be moved, or a quarter of the reach
+AGREE = 0.5      # share of the images in which they agree, if all show the same
+SMALLEST = 1e-3  # that a deviation is taken to be: a quarter of a grey level of 8 bits
+
+
+class Register(NamedTuple):
+    """What normal images of one size show in each place."""
+
+    mean: np.ndarray       #: ``(H, W)``
+    deviation: np.ndarray  #: ``(H, W)``: root of the variance there plus the mean one, so that no pixel counts without limit
+
+    @classmethod
+    def fit(cls, images: list[np.ndarray]) -> "Register | None":
+        """Learn from two images ``(H, W)`` or more; None if they do not show the same in the same place.
+
+        They do if all have one size, and in most of them the left and the right half, or the upper and the lower, agree on how
+        far the image is to be moved. So it is with parts on a ground, and not with cloth.
+        """
+        n, shape = len(images), images[0].shape
+        if any(image.shape != shape for image in images):
+            return None
+        mean, shifts = _mean(images), [(0, 0)] * n
+        for _ in range(ROUNDS):
+            shifts = [_shift(image, others) for image, others in zip(images, _without_each(images, shifts, mean), strict=True)]
+            mean = _mean(moved(image, shift, mean) for image, shift in zip(images, shifts, strict=True))
+        apart = min(APART, _reach(shape) // 4)
+        agree = [[_distance(*(_shift(image, half) for half in _halves(others, axis))) <= apart for axis in (0, 1)]
+                 for image, others in zip(images, _without_each(images, shifts, mean), strict=True)]
+        if np.mean(agree, 0).max() <= AGREE:
+            return None
+        squares = ((moved(image, shift, mean) - mean)**2 for image, shift in zip(images, shifts, strict=True))
+        variance = _mean(squares) * n / (n - 1)
+        return cls(mean, np.sqrt(variance + variance.mean()).clip(min=SMALLEST))
+
+    def align(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+        """The image ``(H, W)`` moved to where it agrees most with the mean, and by how many rows and columns it was.
+
+        What it does not reach then is the mean's; what is moved out of the frame is lost.
+        """
+        shift = _shift(image, self.mean)
+        return moved(image, shift, self.mean), shift
+
+    def unusual(self, aligned: np.ndarray) -> np.ndarray:
+        """By how many deviations each pixel of an aligned image is off the mean."""
+        return (aligned - self.mean) / self.deviation
+
+
+def constants() -> list:
+    """All that decides on a register beside the images."""
+    return [REACH, ROUNDS, APART, AGREE, SMALLEST]
+
+
+class Placed(NamedTuple):
+    """An image ``(H, W)`` where normal ones are."""
+
+    aligned: np.ndarray     #: at least as large as a tile; of the register's shape, if there is one
+    unusual: np.ndarray     #: in how far it is so for its place; without a register, as it is
+    shift: tuple[int, int]  #: rows and columns by which it was moved
+
+    def back(self, found: np.ndarray, ground: np.ndarray) -> np.ndarray:
+        """What was found in the aligned image, where it was in the image; over `ground`, which has the image's shape."""
+        height, width = ground.shape
+        ground = tiles.padded(ground)
+        down, right = self.shift
+        return resized(moved(found, (-down, -right), resized(ground, found.shape)), ground.shape)[:height, :width]
+
+
+def place(image: np.ndarray, register: Register | None) -> Placed:
+    """An image where the register's are; as it is, if there is none."""
+    large = tiles.padded(image)
+    if register is None:
+        return Placed(large, large, (0, 0))
+    aligned, shift = register.align(resized(large, register.mean.shape))
+    return Placed(aligned, register.unusual(aligned), shift)
+
+
+def resized(image: np.ndarray, shape: tuple[int, int] = (tiles.SIDE, tiles.SIDE)) -> np.ndarray:
+    """The image ``(H, W)`` in another shape, averaged where it shrinks."""
+    if image.shape == shape:
+        return image
+    return np.asarray(Image.fromarray(image).resize(shape[::-1], Image.Resampling.BILINEAR))
+
+
+def moved(image: np.ndarray, shift: tuple[int, int], ground: np.ndarray) -> np.ndarray:
+    """The image moved down and right by `shift` over `ground`; all ``(H, W)``."""
+    result, target, source = ground.astype(image.dtype), [], []
+    for by, length in zip(shift, image.shape, strict=True):
+        target.append(slice(max(by, 0), length + min(by, 0)))
+        source.append(slice(max(-by, 0), length + min(-by, 0)))
+    result[tuple(target)] = image[tuple(source)]
+    return result
+
+
+def _reach(shape):
+    """By how many pixels an image can be moved."""
+    return int(REACH * min(shape))
+
+
+def _shift(image, template):
+    """Rows and columns by which the image is to be moved for the largest correlation with a template; none, if it is even.
+
+    What stays where it is must not count: the frame, towards which both fade out, and what is smoother than half of the reach,
+    such as light from one side.
+    """
+    reach = _reach(image.shape)
+    if np.ptp(image) == 0:
+        return 0, 0
+    fade = np.outer(*(np.minimum(1, (np.minimum(i := np.arange(length), i[::-1]) + 0.5) / reach) for length in image.shape))
+    one, other = (fft.rfft2((each - each.mean()) * fade) for each in (image, template))
+    down, right = np.fft.fftfreq(image.shape[0])[:, None], np.fft.rfftfreq(image.shape[1])
+    smooth = np.exp(-2 * (np.pi * reach / 2)**2 * (down**2 + right**2))  # a Gaussian's part, by frequency
+    correlation = fft.irfft2(one.conj() * other * (1 - smooth)**2, image.shape)
+    shifts = np.indices((2 * reach + 1,) * 2).reshape(2, -1).T - reach
+    return tuple(shifts[correlation[shifts[:, 0], shifts[:, 1]].argmax()].tolist())
+
+
+def _halves(mean, axis):
+    """The two halves of an image along an axis, each of mean 0, with 0 for the other."""
+    first = np.zeros_like(mean, bool)
+    np.moveaxis(first, axis, 0)[:mean.shape[axis] // 2] = True
+    return [np.where(half, mean - mean[half].mean(), 0) for half in (first, ~first)]
+
+
+def _without_each(images, shifts, mean):
+    """The mean without each of the moved images in turn: to its own share of the mean an image agrees, whatever it shows."""
+    n = len(images)
+    return ((n * mean - moved(image, shift, mean)) / (n - 1) for image, shift in zip(images, shifts, strict=True))
+
+
+def _distance(one, other):
+    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def _mean(images):
+    total, n = 0, 0
+    for image in images:
+        total, n = total + image.astype(np.float64), n + 1
+    return (total / n).astype(np.float32)
