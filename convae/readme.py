@@ -34,9 +34,9 @@ all other digits. Small defects are harder: of seven kinds made on normal digits
 Fashion-MNIST it is {fashion:.1f}, and {fashion_baseline:.1f} by a method without a network ({fashion_baseline_name}).
 Of synthetic large images, with 60 good ones and a rate of 5 %, it finds {marks:.0%} of the marks that are missing or
 misplaced on a plate, and in pictures of a smooth part on brushed metal {scratch:.0%} of the clear scratches and {stain:.0%} of
-the clear stains, but {faint:.0%} of the faint stains, and {smear:.0%} of the places that are blurred. There the Gaussian of
-pixels does the work: without the networks the mean area on parts is {alone:.1f}, with them {together:.1f}. Try it on some bad
-parts of your own before you rely on it."""
+the clear stains, but {faint:.0%} of the faint stains; of pictures with a blurred place it calls {smear:.0%} bad, and of good
+ones {sound:.0%}. On these parts a plain statistic of the pixels, in tiles alone, has a mean area of {alone:.1f}, and all of
+it, with the networks, {together:.1f}. Try it on some bad parts of your own before you rely on it."""
 
 
 def changes(contents: dict[Path, str | bytes]) -> dict[Path, str]:
@@ -111,7 +111,8 @@ def _anomalies():
         fashion_baseline=findings.per_cent(fashion[fashion_baseline]).value,
         fashion_baseline_name=findings.SCORES[fashion_baseline],
         marks=(on_plate["missing mark"] + on_plate["misplaced mark"]) / 2, scratch=on_part["clear scratch"],
-        stain=on_part["clear stain"], faint=on_part["faint stain"], smear=on_part["clear smear"], alone=alone, together=together,
+        stain=on_part["clear stain"], faint=on_part["faint stain"], smear=on_part["clear smear"],
+        sound=results["textures"]["part"]["false_alarms"], alone=alone, together=together,
         plain=findings.area(scores["squared_error"]), detector=findings.area(scores["detector"]),
         combined=findings.area(scores["combined"]), baseline=findings.area(scores[baseline]),
         baseline_name=findings.SCORES[baseline], autoencoder=autoencoder["mean"], autoencoder_name=autoencoder["method"],

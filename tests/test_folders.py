@@ -274,7 +274,7 @@ def test_of_large_images_the_report_keeps_pictures_of_a_size_to_look_at(place, t
     found = folders.detect(tmp_path / "new", place / "models" / "ones.safetensors", tmp_path / "R", progress=False)
     ((_, pictures),) = found.shown
     assert {name: picture.shape for name, picture in pictures.items()} == {
-        "image": (288, 480), "where it differs": (288, 480, 3), "the model's output": (288, 480)}
+        "image": (288, 480), "where it differs": (288, 480, 3), "what would be normal": (288, 480)}
 
 
 def test_if_most_are_anomalous_it_asks_whether_they_are_of_the_same_kind(place, tmp_path):
@@ -433,7 +433,7 @@ def test_a_small_defect_of_a_large_photograph_is_found_in_tiles_where_it_is(of_p
     bad[20:30, 30:42] = 0
     good, found = of_photographs.inspections([good, bad])
     assert found.score > of_photographs.threshold(0.1) > good.score
-    assert found.difference.shape == found.repaired.shape == bad.shape
+    assert found.difference.shape == found.normal.shape == bad.shape
     row, column = np.unravel_index(found.difference.argmin(), bad.shape)
     assert 18 <= row < 32 and 28 <= column < 44
     assert list(of_photographs.scores([bad])) == [found.score]
@@ -522,6 +522,19 @@ def test_held_out_images_score_as_new_ones_do(monkeypatch):
         assert len(found.calibration) == 20
         ranks.append(np.mean(np.array(list(found.scores(images[40:])))[:, None] < found.calibration))
     assert np.mean(ranks) == pytest.approx(0.5, abs=0.15)
+
+
+def test_that_images_were_resized_to_be_compared_in_place_is_said(of_photographs, tmp_path):
+    of_photographs.save(tmp_path / "m")
+    (tmp_path / "new").mkdir()
+    for i, image in enumerate(photographs(3, 8)):
+        picture = Image.fromarray((255 * image).astype(np.uint8))
+        (picture.resize((150, 150)) if i == 1 else picture).save(tmp_path / "new" / f"{i}.png")
+    found = folders.detect(tmp_path / "new", tmp_path / "m", tmp_path / "R", progress=False)
+    assert "Images of another size than the normal ones: 1. They were resized" in found.advice
+    assert json.loads((tmp_path / "R" / "scores.json").read_text(encoding="utf-8"))["resized"] == 1
+    page = (tmp_path / "R" / "report.html").read_text(encoding="utf-8")
+    assert "the mean of the normal images, moved to where this one lies" in page
 
 
 def test_textures_are_not_taken_for_parts():

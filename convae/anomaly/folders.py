@@ -123,7 +123,7 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
     _refuse_to_replace(out, folder)
     inspector = Inspector.load(model)
     images = Folder(folder)
-    found = _score_all(images, inspector, out, progress)
+    found, resized = _score_all(images, inspector, out, progress)
     _complain(images.unreadable)
     if not found:
         raise ValueError(f"none of the {len(images.names)} files in {folder} can be read")
@@ -135,7 +135,7 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
         "folder": printable(str(folder.resolve())), "model": printable(str(model)), "model_sha256": inspector.sha256,
         "view": inspector.view, "in_place": inspector.in_place,
         "normal_images_held_out": len(inspector.calibration), "false_alarms": false_alarms, "threshold": limit,
-        "images": len(rows), "anomalous": sum(row["anomalous"] for row in rows),
+        "images": len(rows), "resized": resized, "anomalous": sum(row["anomalous"] for row in rows),
         "unreadable": {printable(name): problem for name, problem in sorted(images.unreadable.items())},
     }
     there = deque()  # the rows of those images that are still there
@@ -149,6 +149,9 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
 
     shown = [(there.popleft(), report.pictures(found)) for found in inspector.inspections(read_again())]
     trust = advice(inspector, false_alarms)
+    if resized:
+        trust += (f" Images of another size than the normal ones: {resized}. They were resized to that, which hides what is "
+                  "wrong with their size.")
     if summary["anomalous"] > len(rows) / 2:
         trust += " More than half of the images are anomalous. Another camera, lamp or size? Then fit to images taken like these."
     page = report.page(summary, trust, rows, inspector.calibration, shown)
@@ -171,8 +174,11 @@ def _refuse_to_replace(out: Path, folder: Path):
             raise FileExistsError(f"{out} has the results on {before}: give another folder for the report, or remove it")
 
 
-def _score_all(images: Folder, inspector: Inspector, out: Path, progress: bool) -> dict[tuple[str, str], float]:
-    """The score of each image by file and part: those of an interrupted run that are still true, then all others."""
+def _score_all(images: Folder, inspector: Inspector, out: Path, progress: bool) -> tuple[dict[tuple[str, str], float], int]:
+    """The score of each image by file and part: those of an interrupted run that are still true, then all others.
+
+    And of how many the size was changed to the normal ones'.
+    """
     out.mkdir(parents=True, exist_ok=True)
     header = {"model": inspector.sha256, "folder": str(images.path.resolve())}
     before = _read_partial(out / PARTIAL, header)
@@ -187,33 +193,35 @@ def _score_all(images: Folder, inspector: Inspector, out: Path, progress: bool) 
             file.flush()
             bar.update()
     images.unreadable |= {name: record["error"] for name, record in done.items() if record["error"]}
-    return {(name, part): score for name, record in done.items() for part, score in record["scores"]}
+    return ({(name, part): score for name, record in done.items() for part, score in record["scores"]},
+            sum(record["resized"] for record in done.values()))
 
 
 def _score_files(images: Folder, names: list[str], inspector: Inspector) -> Iterator[dict]:
     """A record of each file, once all its images have been scored; files are read as scores are asked for."""
     waiting = deque()  # the parts that have been read and not scored, and None at the end of each file
+    resized = {}
 
     def read():
         for name in names:
             for part, image in images.read(name):
                 waiting.append(part)
+                resized[name] = resized.get(name, 0) + inspector.resizes(image)
                 yield image
             waiting.append(None)
+
+    def record(name):
+        return {"file": name, "scores": list(parts), "resized": resized.pop(name, 0), "error": images.unreadable.get(name)}
 
     files, parts = iter(names), []
     for score in inspector.scores(read()):
         while waiting[0] is None:
-            yield _record(next(files), images, parts)
+            yield record(next(files))
             waiting.popleft(), parts.clear()
         parts.append((waiting.popleft(), score))
     for name in files:
-        yield _record(name, images, parts)
+        yield record(name)
         parts.clear()
-
-
-def _record(name, images, parts):
-    return {"file": name, "scores": list(parts), "error": images.unreadable.get(name)}
 
 
 def _lines(*records) -> str:

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 
 from convae.anomaly.conformal import check_rate, needed, p_values, threshold
-from convae.anomaly.tiles import SIDE
+from convae.anomaly.tiles import SIDE, padded
 from convae.anomaly.views import Inspection, Tiles, View, Whole
 from convae.files import write_atomically
 
@@ -32,7 +32,7 @@ class Inspector:
     view : str
         ``whole``, ``tiles`` or ``both``.
     views : tuple of View
-        One, or two of which the one with the higher score counts: both are in units of what is usual.
+        One, or two of which the one with the higher score counts: of both, about 1 is the highest of normal images.
     calibration : ndarray
         Scores of the normal images that were held out, in ascending order.
     """
@@ -101,7 +101,15 @@ class Inspector:
     @property
     def in_place(self) -> bool:
         """Whether images are moved to where normal ones lie, and compared place by place."""
-        return any(getattr(view, "register", None) is not None for view in self.views)
+        return self._register is not None
+
+    @property
+    def _register(self):
+        return getattr(self.views[0], "register", None)  # tiles come first
+
+    def resizes(self, image: np.ndarray) -> bool:
+        """Whether an image ``(H, W)`` has another size than the normal ones, with whose it is compared in place."""
+        return self.in_place and padded(image).shape != self._register.mean.shape
 
     def scores(self, images: Iterable[np.ndarray]) -> Iterator[float]:
         """The score of each image ``(H, W)`` in [0, 1], in order: the highest of its views'.
@@ -116,8 +124,9 @@ class Inspector:
         return map(max, self._by_view("scores", images))
 
     def inspections(self, images: Iterable[np.ndarray]) -> Iterator[Inspection]:
-        """Score, repaired image and where it differs, for each image ``(H, W)`` in [0, 1], in order, by the view that scores it
-        highest.
+        """Score, what would be normal and where it differs, for each image ``(H, W)`` in [0, 1], in order.
+
+        They are those of the view that scores it highest.
 
         Raises
         ------
@@ -126,7 +135,7 @@ class Inspector:
         """
         for looks in self._by_view("looks", images):
             view, look = max(zip(self.views, looks, strict=True), key=lambda pair: pair[1].score)
-            yield view.inspection(look)
+            yield view.inspection(look._replace(normal=looks[0].normal) if self.in_place else look)
 
     def _by_view(self, method, images):
         """What each view finds in each image: one view takes as many images at a time as it likes, two take turns."""

@@ -54,6 +54,8 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
         "false-alarm rate asked for": f"{summary['false_alarms']:g}", "threshold": f"{summary['threshold']:.4g}",
     }
     also = "" if summary["view"] == "whole" else " What raised the score is not always what is coloured."
+    normal = ("the mean of the normal images, moved to where this one lies" if summary["in_place"] else
+              "the image as the model, which has seen normal images alone, would have it")
     table = "".join(f"<tr><th>{name}</th><td>{html.escape(str(value))}</td></tr>" for name, value in settings.items())
     histogram = _svg(score_histogram(calibration, [row["score"] for row in rows], summary["threshold"]))
     return f"""<!DOCTYPE html>
@@ -65,11 +67,11 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray, 
 <table>{table}</table>
 {f"<h2>Files that could not be read: {len(summary['unreadable'])}</h2><ul>{unreadable}</ul>" if unreadable else ""}
 <h2>The {len(articles)} most unusual images</h2>
-<p>The model's output is the input as the model, which has seen normal images alone, would have it. The middle picture shows
-where the input is <b class="bright">brighter (orange)</b> or <b class="dark">darker (blue)</b> than that or, if images are
-large, than normal ones leave to expect; the deeper the colour, the more. Faint differences, such as normal images have, are
-left out.{also} The p-value is the share of the normal images held out, with the image itself, that score as high; here it is
-never less than {1 / (1 + summary["normal_images_held_out"]):.2g}.</p>
+<p>On the right is what would be normal: {normal}. In the middle, the image is
+<b class="bright">orange where it is brighter than normal</b> and <b class="dark">blue where it is darker</b>; the deeper the
+colour, the more. Faint differences, such as normal images have, are left out.{also} The p-value is the share of the normal images
+held out, with the image itself, that score as high; here it is never less than
+{1 / (1 + summary["normal_images_held_out"]):.2g}.</p>
 <main>{"".join(articles)}</main>
 </html>
 """
@@ -78,7 +80,7 @@ never less than {1 / (1 + summary["normal_images_held_out"]):.2g}.</p>
 def how(view: str, in_place: bool) -> str:
     """How each image is looked at, in words that follow “each image is”."""
     in_tiles = (_IN_PLACE if in_place else "") + _IN_TILES.format("its place" if in_place else "everywhere")
-    return {"whole": _WHOLE, "tiles": in_tiles, "both": f"{in_tiles}; and {_WHOLE} as a whole"}[view]
+    return {"whole": _WHOLE, "tiles": in_tiles, "both": f"{in_tiles}; and, as it is, {_WHOLE} as a whole"}[view]
 
 
 def pictures(found: Inspection) -> dict[str, np.ndarray]:
@@ -87,7 +89,7 @@ def pictures(found: Inspection) -> dict[str, np.ndarray]:
     Each is ``uint8``, ``(H, W)`` or ``(H, W, 3)``, made smaller where a side is longer than :data:`LARGEST`.
     """
     return {name: _shrunk(pixels) for name, pixels in
-            {"image": 255 * found.image, "where it differs": overlay(found), "the model's output": 255 * found.repaired}.items()}
+            {"image": 255 * found.image, "where it differs": overlay(found), "what would be normal": 255 * found.normal}.items()}
 
 
 def overlay(found: Inspection) -> np.ndarray:

@@ -8,15 +8,15 @@ import torch
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from convae.anomaly import gaussian, register, tiles
+from convae.anomaly import gaussian, register, tiles, views
 from convae.anomaly.detector import constants
 from convae.anomaly.inspector import Inspector
 from convae.anomaly.local import region_overlap
-from convae.anomaly.views import TILES, Tiles
+from convae.anomaly.views import Tiles
 from convae.evaluation.forward import reconstruct, squared_error
 from convae.recipes import key_of
 
-VERSION = 6               # of what is measured and how: another version makes other keys
+VERSION = 7               # of what is measured and how: another version makes other keys
 SIDE = 168                # pixels
 NOISE = 0.02              # standard deviation at each pixel
 NORMAL, UNSEEN = 60, 40   # images to fit to; unseen ones, as they are and with each kind of defect
@@ -176,8 +176,8 @@ class Task:
     @property
     def key(self) -> str:
         """Sixteen hexadecimal digits that differ whenever the task, the detector or the measuring does."""
-        return key_of(["textures", self.texture, self.seed, constants(), gaussian.FLOOR, TILES, tiles.STRIDE,
-                       register.constants(), VERSION])
+        return key_of(["textures", self.texture, self.seed, constants(), gaussian.FLOOR, tiles.STRIDE,
+                       register.constants(), views.constants(), VERSION])
 
     @property
     def name(self) -> str:
@@ -188,10 +188,11 @@ class Task:
 def run(task: Task) -> dict:
     """The record of a task: how well each defect is found, in images by four scores, and in pixels.
 
-    ``gaussian_averaged`` is that of all normal images' tiles, wherever they lie; ``gaussian_in_place`` what of it the inspector
-    makes, without its networks.
+    ``gaussian_averaged`` is that of all normal images' tiles, wherever they lie; ``gaussian_in_place`` that of the inspector's
+    tiles, without a network and without the look at the whole.
     """
-    normal = make_textures(task.texture, NORMAL, [task.seed, 0])
+    draw = [task.seed, list(TEXTURES).index(task.texture)]  # no two textures of a seed have random numbers in common
+    normal = make_textures(task.texture, NORMAL, [*draw, 0])
     inspector = Inspector.fit(list(normal), false_alarms=RATE, seed=task.seed, progress=False)
     in_tiles = next(view for view in inspector.views if isinstance(view, Tiles))
     model = in_tiles.detector.members[0].model
@@ -208,12 +209,12 @@ def run(task: Task) -> dict:
             found["gaussian_averaged"].append(of_tiles.distances(part).max().item())
         return found
 
-    before, limit = scores(make_textures(task.texture, UNSEEN, [task.seed, 1])), inspector.threshold(RATE)
+    before, limit = scores(make_textures(task.texture, UNSEEN, [*draw, 1])), inspector.threshold(RATE)
     record = {"key": task.key, "texture": task.texture, "seed": task.seed,
               "false_alarms": float(np.mean(np.array(before["combined"]) > limit)), "defects": {}}
     for k, (name, (defect, strength)) in enumerate(cases(task.texture).items()):
-        clean = make_textures(task.texture, UNSEEN, [task.seed, 2, k])
-        damaged, masks = damage_textures(clean, defect, strength, [task.seed, 3, k])
+        clean = make_textures(task.texture, UNSEEN, [*draw, 2, k])
+        damaged, masks = damage_textures(clean, defect, strength, [*draw, 3, k])
         after = scores(damaged)
         maps = np.stack([abs(found.difference) for found in inspector.inspections(damaged)])
         record["defects"][name] = {

@@ -24,13 +24,18 @@ _AT_ONCE = 500        # images of the network's size
 _LARGE_AT_ONCE = 16   # images of any size
 
 
+def constants() -> list:
+    """All that decides on the scores of a view beside the detector, the Gaussian and the register."""
+    return [TILES, REFERENCES, PIXELS, FEWEST, SMALLEST]
+
+
 class Look(NamedTuple):
     """What a view makes of one image."""
 
     score: float            #: higher is more anomalous
     image: np.ndarray       #: ``(H, W)`` in [0, 1]
-    repaired: np.ndarray    #: ``(H, W)``: the image as the model would have it
-    maps: np.ndarray        #: ``(M, H, W)``: where it is unusual, by its difference from `repaired` and by the Gaussian
+    normal: np.ndarray      #: ``(H, W)``: what would be, see :class:`Inspection`
+    maps: np.ndarray        #: ``(M, H, W)``: where it is unusual, by the difference of input and output and by the Gaussian
 
 
 class Inspection(NamedTuple):
@@ -38,7 +43,7 @@ class Inspection(NamedTuple):
 
     score: float              #: higher is more anomalous
     image: np.ndarray         #: ``(H, W)`` in [0, 1]
-    repaired: np.ndarray      #: ``(H, W)`` in [0, 1]: the image as the model would have it
+    normal: np.ndarray        #: ``(H, W)`` in [0, 1]: the image as the model would have it; in place, the mean of normal ones
     difference: np.ndarray    #: ``(H, W)``: above 0 too bright, below 0 too dark; ±1 is about the largest in a normal image
 
 
@@ -51,7 +56,8 @@ class View(ABC):
     gaussian : Gaussian or None
         If there is one, the distance from it counts beside the detector's two scores.
     levels : Tensor
-        What is usual of each of these two or three scores, ``(1, K)``, or in each of many places, ``(T, K)``.
+        What is usual of each of these two or three scores, ``(1, K)``, or in each of many places, ``(T, K)``; in tiles, their
+        geometric mean.
     usual : list of float
         What all but one in a thousand pixels of a normal image keep to in each map, on average.
     """
@@ -76,7 +82,7 @@ class View(ABC):
         """A look, with that of its maps in each pixel which is further off what is usual."""
         maps = look.maps / np.reshape(self.usual, (-1, 1, 1))
         difference = np.take_along_axis(maps, abs(maps).argmax(0)[None], 0)[0]
-        return Inspection(look.score, look.image, look.repaired.clip(0, 1), difference)
+        return Inspection(look.score, look.image, look.normal.clip(0, 1), difference)
 
     def _found(self, images: Tensor, unusual: Tensor) -> Tensor:
         """Each score of `images`, the Gaussian's of `unusual`; both ``(N, 1, 28, 28)``; ``(K, N)``."""
@@ -149,7 +155,7 @@ class Tiles(View):
         If there is one, each image is moved to where it agrees with normal ones, the Gaussian is that of what is unusual for its
         place, and levels are those of each place.
     spread : Tensor
-        The unit, like `levels`.
+        What the logarithm of a score over its level is divided by, of the shape of `levels`.
     """
 
     register: Register | None = None
@@ -197,7 +203,8 @@ class Tiles(View):
                 for stitcher, found in zip(stitched, (repaired, *maps), strict=True):
                     stitcher.add(found, places)
             repaired, *maps = (each.mean() for each in stitched)
-            yield Look(score, image, placed.back(repaired, image), np.stack([placed.back(each, 0 * image) for each in maps]))
+            normal = self.register.mean if self.register else repaired
+            yield Look(score, image, placed.back(normal, image), np.stack([placed.back(each, 0 * image) for each in maps]))
 
     def _scores_of(self, part):
         _, shown, unusual, levels, spread = part
