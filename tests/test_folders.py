@@ -514,10 +514,10 @@ def test_images_no_larger_than_a_tile_are_not_cut_into_tiles(view):
 
 def test_held_out_images_score_as_new_ones_do(monkeypatch):
     """Were anything learnt from them, they would score lower, and too many new ones be called anomalous."""
-    monkeypatch.setattr(views, "TILES", 300)  # so few that what is learnt fits them too well
+    monkeypatch.setattr(views, "TILES", 2_000)
     ranks = []
     for seed in range(4):
-        images = [image[40:110, 60:140] for image in photographs(60, [seed, 7])]
+        images = list(np.random.default_rng(seed).random((60, 32, 32)))  # noise, of which all that is learnt is by heart
         found = Inspector.fit(images[:40], "tiles", seed=seed, **(QUICK | {"epochs": 1, "latent_dim": 2}))
         assert len(found.calibration) == 20
         ranks.append(np.mean(np.array(list(found.scores(images[40:])))[:, None] < found.calibration))

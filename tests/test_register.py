@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from convae.anomaly import register
+from convae.anomaly import register, textures
 from convae.anomaly.register import Register, moved, place, resized
 from convae.anomaly.textures import make_textures
 
@@ -53,6 +53,14 @@ def test_a_part_is_not_followed_further_than_a_tenth_of_the_image(fitted):
 @pytest.mark.parametrize("texture", ["weave", "brushed", "studs"])
 def test_cloth_has_no_places(texture):
     assert Register.fit(list(make_textures(texture, 20, 0))) is None
+
+
+def test_but_coarse_cloth_may_be_taken_for_a_part():
+    images = []
+    for seed in range(20):
+        across, along = textures._lattice(np.random.default_rng(seed), 33)  # a fifth of the image
+        images.append(np.exp(-((across % 1 - 0.5)**2 + (along % 1 - 0.5)**2) / 0.08).astype(np.float32))
+    assert Register.fit(images) is not None
 
 
 DARK_CORNERS = 1 - 0.35 * sum(((axis - 84) / 84)**2 for axis in np.mgrid[:168, :168]) / 2

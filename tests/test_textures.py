@@ -55,6 +55,14 @@ def test_a_mark_that_is_missing_or_misplaced_leaves_bare_plate(defect):
     assert abs(damaged[gone] - 0.7).mean() < 0.03 and masks[gone].all()
 
 
+@pytest.mark.parametrize("defect", textures.ANYWHERE)
+def test_about_half_of_the_defects_of_a_part_lie_on_it(defect):
+    _, masks = damage_textures(make_textures("brushed", 1, 0).repeat(200, 0), defect, 1.0, 0)
+    disc = np.hypot(*(np.mgrid[:SIDE, :SIDE] - SIDE / 2)) < 45
+    on_it = [disc[mask].mean() > 0.5 for mask in masks]
+    assert 0.35 < np.mean(on_it) < 0.65
+
+
 def test_only_a_part_can_be_missing_and_not_faintly():
     assert {texture: len(cases(texture)) for texture in TEXTURES} == {
         "weave": 6, "brushed": 6, "studs": 6, "part": 7, "plate": 8}

@@ -101,15 +101,11 @@ class Inspector:
     @property
     def in_place(self) -> bool:
         """Whether images are moved to where normal ones lie, and compared place by place."""
-        return self._register is not None
-
-    @property
-    def _register(self):
-        return getattr(self.views[0], "register", None)  # tiles come first
+        return self.views[0].register is not None  # tiles come first
 
     def resizes(self, image: np.ndarray) -> bool:
         """Whether an image ``(H, W)`` has another size than the normal ones, with whose it is compared in place."""
-        return self.in_place and padded(image).shape != self._register.mean.shape
+        return self.in_place and padded(image).shape != self.views[0].register.mean.shape
 
     def scores(self, images: Iterable[np.ndarray]) -> Iterator[float]:
         """The score of each image ``(H, W)`` in [0, 1], in order: the highest of its views'.

@@ -61,18 +61,24 @@ def _studs(generator):
 
 def _part(generator):
     """A smooth disc, 90 pixels across, on brushed metal, 4 pixels from the middle at most."""
-    row, column = SIDE / 2 + generator.uniform(-4, 4, 2) / np.sqrt(2)
-    disc = (45.5 - np.hypot(_ROWS - row, _COLUMNS - column)).clip(0, 1)
-    return (1 - disc) * _brushed(generator) + disc * 0.7
+    return _on_brushed(generator, *_middle(generator), 0.7)
 
 
 def _plate(generator):
     """The same with three dark marks, turned by up to 3 degrees."""
-    row, column = SIDE / 2 + generator.uniform(-4, 4, 2) / np.sqrt(2)
+    row, column = _middle(generator)
     turned = generator.uniform(-1, 1) * np.pi / 60
     marks = sum(_mark(number, turned, row, column) for number in range(3))
+    return _on_brushed(generator, row, column, 0.7 - 0.35 * marks)
+
+
+def _middle(generator):
+    return SIDE / 2 + generator.uniform(-4, 4, 2) / np.sqrt(2)
+
+
+def _on_brushed(generator, row, column, level):
     disc = (45.5 - np.hypot(_ROWS - row, _COLUMNS - column)).clip(0, 1)
-    return (1 - disc) * _brushed(generator) + disc * (0.7 - 0.35 * marks)
+    return (1 - disc) * _brushed(generator) + disc * level
 
 
 def _mark(number, turned=0.0, row=SIDE / 2, column=SIDE / 2, radius=4.5):
@@ -137,15 +143,20 @@ def _missing(image, generator):
 
 def _missing_mark(image, generator):
     """Bare plate where one of the marks is, up to 6 pixels from its place."""
-    number, ground = generator.integers(3), 0.7 + generator.normal(0, NOISE, image.shape)
-    return ground, _mark(number, radius=11) * ((0.66 - image) / 0.1).clip(0, 1)
+    return _bare_plate(image, generator)[1:]
 
 
 def _misplaced_mark(image, generator):
     """One of the marks 20 degrees further on."""
-    number, ground = generator.integers(3), 0.7 + generator.normal(0, NOISE, image.shape)
-    new, old = _mark(number, np.pi / 9), _mark(number, radius=11) * ((0.66 - image) / 0.1).clip(0, 1)
-    return ground - 0.35 * new, np.maximum(new, old)
+    number, plate, old = _bare_plate(image, generator)
+    new = _mark(number, np.pi / 9)
+    return plate - 0.35 * new, np.maximum(new, old)
+
+
+def _bare_plate(image, generator):
+    """The number of a mark, bare plate, and where it takes the mark's place."""
+    number, plate = generator.integers(3), 0.7 + generator.normal(0, NOISE, image.shape)
+    return number, plate, _mark(number, radius=11) * ((0.66 - image) / 0.1).clip(0, 1)
 
 
 DEFECTS: dict[str, Callable] = {"scratch": _scratch, "stain": _stain, "smear": _smear, "missing": _missing,

@@ -60,7 +60,11 @@ class View(ABC):
         geometric mean.
     usual : list of float
         What all but one in a thousand pixels of a normal image keep to in each map, on average.
+    register : Register or None
+        Where images are moved to; a whole is not.
     """
+
+    register: Register | None = None
 
     def __init__(self, detector: Detector, gaussian: Gaussian | None, levels: Tensor):
         self.detector, self.gaussian, self.levels = detector, gaussian, levels
@@ -68,7 +72,10 @@ class View(ABC):
     @classmethod
     @abstractmethod
     def fit(cls, images: Iterable[np.ndarray], held_out: np.ndarray, seed: int, gaussian: bool, **options) -> "View":
-        """Learn from those images that are not `held_out` ``(N,)``; `options` are those of :meth:`Detector.fit`."""
+        """Learn from those images that are not `held_out` ``(N,)``; `options` are those of :meth:`Detector.fit`.
+
+        A whole has a Gaussian if `gaussian` says so, tiles always.
+        """
 
     @abstractmethod
     def scores(self, images: Iterable[np.ndarray]) -> Iterator[float]:
@@ -158,7 +165,6 @@ class Tiles(View):
         What the logarithm of a score over its level is divided by, of the shape of `levels`.
     """
 
-    register: Register | None = None
     spread = torch.ones(1, 3)
 
     @classmethod

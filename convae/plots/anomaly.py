@@ -1,5 +1,7 @@
 """Scores of anomaly detection, and what they decide."""
 
+from textwrap import fill
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -61,7 +63,7 @@ def inspections(shown) -> Figure:
         column[0].set_title(f"{row['file'].replace('/', chr(10))}\np = {row['p_value']:.2g}\n{called}", fontsize=8, color=INK,
                             fontweight="bold" if row["anomalous"] else "normal")
     for axes, name in zip(grid[:, 0], shown[0][1], strict=True):
-        axes.set_ylabel(name, fontsize=9)
+        axes.set_ylabel(fill(name, 15), fontsize=9)
     return figure
 
 
