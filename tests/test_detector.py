@@ -108,9 +108,9 @@ def test_what_is_usual_is_what_normal_images_keep_to(ones, detector):
 
 
 def test_the_largest_difference_is_that_of_the_mean_output(ones, detector):
-    output = sum(member.model(ones[300:303]).reconstruction for member in detector.members) / 2
+    output = sum(member.model(ones[300:303].double()).reconstruction for member in detector.members) / 2
     expected = averaged(ones[300:303] - output).abs().amax((1, 2, 3))
-    assert detector.largest_differences(ones[300:303]).tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+    assert detector.largest_differences(ones[300:303]).tolist() == pytest.approx(expected.tolist(), rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [30, 300])  # fewer than features, and more

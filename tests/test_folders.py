@@ -453,7 +453,7 @@ def test_the_view_that_scores_an_image_highest_shows_it(of_photographs):
     looks = [list(view.looks(images)) for view in of_photographs.views]
     for i, found in enumerate(of_photographs.inspections(images)):
         best = np.argmax([of_view[i].score for of_view in looks])
-        assert found.score == pytest.approx(looks[best][i].score, rel=1e-5)  # the last digits depend on how many come at once
+        assert found.score == pytest.approx(looks[best][i].score, rel=1e-9)
         expected = of_photographs.views[best].inspection(looks[best][i]).difference
         assert found.difference == pytest.approx(expected, rel=1e-3, abs=1e-3)
 

@@ -7,6 +7,7 @@ is the distance to the nearest. The difference also says where an image is unusu
 only.
 """
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -31,20 +32,25 @@ _AT_ONCE = 500
 
 
 class Member(NamedTuple):
-    """One autoencoder, and what it makes of normal images."""
+    """One autoencoder, and what it makes of normal images.
 
-    model: torch.nn.Module
+    It computes in double precision: in single, the last digits of an image's score depend on how many images are scored with
+    it and on the processor.
+    """
+
+    model: torch.nn.Module  #: in double precision; its weights are those that training left, in single
     space: Space    #: of differences and maps
     memory: Tensor  #: normal images in it, ``(M, K)``
 
     @classmethod
     def remember(cls, model, images: Tensor, seed: int) -> "Member":
         """A model with what it makes of normal `images`; `seed` draws which are remembered, if they are many."""
+        model = copy.deepcopy(model).double()
         seen = [torch.cat(each) for each in zip(*(look(model, part) for part in images.split(_AT_ONCE)), strict=True)]
         differences, maps = (each.flatten(1) for each in seen)
         space = Space.fit(differences, (maps, Space.whitened(maps, FLOOR)), axes=AXES)
         chosen = torch.randperm(len(maps), generator=torch.Generator().manual_seed(seed))[:MEMORY]
-        return cls(model, space, space.project(torch.cat([differences, maps], 1)[chosen]))
+        return cls(model, space, space.project(torch.cat([differences, maps], 1)[chosen]).float())
 
     def distances(self, differences: Tensor, maps: Tensor) -> Tensor:
         """Mean distance to the nearest normal images, ``(N,)``, of what :func:`look` has seen."""
@@ -164,6 +170,7 @@ class Detector:
 
     @torch.no_grad()
     def _compare(self, images):
+        images = images.double()
         repaired = sum(member.model(images).reconstruction for member in self.members) / len(self.members)
         return repaired, averaged(images - repaired)
 
@@ -175,7 +182,7 @@ class Detector:
         """All numbers, by name."""
         found = {"deviation": self.deviation, "usual": self.usual}
         for i, member in enumerate(self.members):
-            found |= {f"{i}.model.{name}": tensor for name, tensor in member.model.state_dict().items()}
+            found |= {f"{i}.model.{name}": _single(tensor) for name, tensor in member.model.state_dict().items()}
             found |= {f"{i}.mean": member.space.mean, f"{i}.axes": member.space.axes, f"{i}.memory": member.memory}
         return {name: tensor.contiguous() for name, tensor in found.items()}
 
@@ -188,7 +195,7 @@ class Detector:
                 model = recipe.build().eval()
             start = f"{i}.model."
             model.load_state_dict({name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)})
-            members.append(Member(model, Space(tensors[f"{i}.mean"], tensors[f"{i}.axes"]), tensors[f"{i}.memory"]))
+            members.append(Member(model.double(), Space(tensors[f"{i}.mean"], tensors[f"{i}.axes"]), tensors[f"{i}.memory"]))
         return cls(members, recipe, tensors["deviation"], tensors["usual"])
 
 
@@ -204,7 +211,7 @@ def constants() -> list:
 
 @torch.no_grad()
 def look(model, images: Tensor) -> tuple[Tensor, Tensor]:
-    """What a model makes of `images` ``(N, 1, 28, 28)``.
+    """What a model in double precision makes of `images` ``(N, 1, 28, 28)``.
 
     Returns
     -------
@@ -213,6 +220,7 @@ def look(model, images: Tensor) -> tuple[Tensor, Tensor]:
     maps : Tensor
         The encoder's maps of layer 3 (Fig. 2), ``(N, 16, 7, 7)``.
     """
+    images = images.double()
     return averaged(images - model(images).reconstruction), model.encoder[:2](images)
 
 
@@ -224,9 +232,16 @@ def averaged(differences: Tensor) -> Tensor:
 def nearest(memory: Tensor, points: Tensor, leave_out: int = 0) -> Tensor:
     """Mean distance of `points` ``(N, K)`` to the nearest in `memory` ``(M, K)``, leaving out the very nearest `leave_out`
     (1 if `points` are those of the memory), ``(N,)``."""
-    distances = torch.cdist(points.double(), memory.double())  # in double precision: the squares of small distances cancel
-    return distances.topk(min(NEIGHBOURS + leave_out, len(memory)), largest=False).values[:, leave_out:].mean(1)
+    memory, points = memory.double(), points.double()
+    wanted = min(NEIGHBOURS + leave_out, len(memory))
+    which = torch.cdist(points, memory).topk(wanted, largest=False).indices[:, leave_out:]  # (N, k)
+    # cdist takes the root of a difference of squares, which cancels where distances are small: those that count, once more.
+    return (points[:, None] - memory[which]).norm(dim=2).mean(1)
+
+
+def _single(tensor):
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _largest(differences):
-    return differences.flatten(1).abs().amax(1).double()
+    return differences.flatten(1).abs().amax(1)

@@ -26,8 +26,8 @@ class Gaussian(NamedTuple):
 
         What pixels share is counted once (the whitening is symmetric): the squares add up to the square of :meth:`distances`.
         """
-        return self.space.project(averaged(images).flatten(1)).view(-1, *images.shape[2:])
+        return self.space.project(averaged(images.double()).flatten(1)).view(-1, *images.shape[2:])
 
     def distances(self, images: Tensor) -> Tensor:
         """From the mean, in standard deviations, ``(N,)``."""
-        return self.deviations(images).flatten(1).norm(dim=1).double()
+        return self.deviations(images).flatten(1).norm(dim=1)

@@ -147,11 +147,11 @@ class Inspector:
     def threshold(self, false_alarms: float) -> float:
         """The score above which an image is anomalous.
 
-        With fewer held-out images than the rate needs, the largest of theirs. A hair is added, more than the last digits of
-        a score that depend on how many images are scored at once.
+        With fewer held-out images than the rate needs, the largest of theirs. A relative margin of 1e-9 is added: a score's last
+        digits depend on how many images are scored at once, and these are fewer than that.
         """
         found = min(threshold(self.calibration, false_alarms), float(self.calibration[-1]))
-        return found + 1e-5 * abs(found)
+        return found + 1e-9 * abs(found)
 
     def save(self, path: Path, notes: dict | None = None) -> Path:
         """Write one safetensors file, whole or not at all; nothing in it is code. `notes` are kept, as JSON."""

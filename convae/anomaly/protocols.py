@@ -101,6 +101,7 @@ def network_scores(found: Detector, images: Tensor, test: Tensor) -> dict[str, n
         With one member, trained on `images`, all of which are normal; what is drawn here is seeded by its recipe.
     """
     model, recipe = found.members[0].model, found.recipe
+    images, test = images.double(), test.double()
     with torch.no_grad(), reproducible(recipe.seed):
         mu, sigma = map(torch.cat, zip(*(model.posterior(part) for part in test.split(1000)), strict=True))
         normal_mu = torch.cat([model.posterior(part)[0] for part in images.split(1000)])

@@ -10,7 +10,7 @@ SMALLEST = 1e-9  # that is added to a variance: a thousandth of what 8 bits a pi
 
 
 class Space(NamedTuple):
-    """Features of images, shifted and projected: ``(features − mean) @ axes``."""
+    """Features of images, shifted and projected: ``(features − mean) @ axes``; kept in single precision, used in double."""
 
     mean: Tensor  #: ``(F,)``
     axes: Tensor  #: ``(F, K)``
@@ -36,7 +36,7 @@ class Space(NamedTuple):
             means.append(within.mean)
             maps.append(within.axes / scale)
         _, vectors = _principal(torch.cat(scaled, 1))
-        return cls(torch.cat(means), torch.block_diag(*maps) @ vectors[:, -axes:])
+        return cls(torch.cat(means).float(), (torch.block_diag(*maps).to(vectors.dtype) @ vectors[:, -axes:]).float())
 
     @classmethod
     def whitened(cls, features: Tensor, floor: float) -> "Space":
@@ -54,11 +54,11 @@ class Space(NamedTuple):
         added = (floor * centred.square().mean()).clamp(min=SMALLEST)
         variances, vectors = _eigh(centred.T @ centred / len(features))
         axes = vectors / (variances.clamp(min=0) + added).sqrt()
-        return cls(mean.to(features.dtype), axes.to(features.dtype).contiguous())
+        return cls(mean.float(), axes.float().contiguous())
 
     def project(self, features: Tensor) -> Tensor:
-        """Features ``(N, F)`` in this space, ``(N, K)``."""
-        return (features - self.mean) @ self.axes
+        """Features ``(N, F)`` in this space, ``(N, K)``, in double precision."""
+        return (features.double() - self.mean.double()) @ self.axes.double()
 
 
 def left_out(distances: Tensor, n: int) -> Tensor:

@@ -215,7 +215,7 @@ def run(task: Task) -> dict:
                  "gaussian_in_place": [highest[2].item() for highest in in_tiles.highest(images)],
                  "combined": list(inspector.scores(images))}
         for image in images:
-            part = torch.from_numpy(tiles.cut(image, tiles.corners(SIDE, SIDE)))[:, None]
+            part = torch.from_numpy(tiles.cut(image, tiles.corners(SIDE, SIDE)))[:, None].double()
             found["squared_error"].append(squared_error(reconstruct(model, part), part).max().item())
             found["gaussian_averaged"].append(of_tiles.distances(part).max().item())
         return found

@@ -102,7 +102,7 @@ class View(ABC):
         maps = [difference / levels[:, 1, None, None]]
         if self.gaussian:
             maps.append(self.gaussian.deviations(unusual) / levels[:, 2, None, None])
-        return repaired.numpy(), [each.float().numpy() for each in maps]
+        return repaired.float().numpy(), [each.float().numpy() for each in maps]
 
     def settings(self) -> dict:
         """What :meth:`from_tensors` needs beside the tensors, as JSON holds it."""
