@@ -1,8 +1,17 @@
-# Each target sets up what it needs first: the active environment if it will do, else .venv (see convae/environment.py).
+# Each target first makes .venv from requirements.lock, if the lock is newer. An active environment is used as it is.
 # Options go through ARGS, such as: make figures ARGS="--only 02,05"
 
 PYTHON ?= python3
-RUN := $(PYTHON) -m convae.environment
+
+ifneq ($(VIRTUAL_ENV)$(CONDA_PREFIX),)
+RUN := python
+else ifeq ($(OS),Windows_NT)
+RUN := .venv/Scripts/python.exe
+SETUP := .venv/complete
+else
+RUN := .venv/bin/python
+SETUP := .venv/complete
+endif
 
 .NOTPARALLEL:  # under make -j, too: figures and test must not run at the same time
 .PHONY: help setup figures reproduce verify test bench lab
@@ -10,28 +19,36 @@ RUN := $(PYTHON) -m convae.environment
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
-setup:  ## only make the environment
-	$(RUN)
+setup: $(SETUP)  ## only make the environment
 
-figures:  ## run every notebook from the shipped weights and draw every figure
-	$(RUN) convae figures $(ARGS)
+figures: $(SETUP)  ## run every notebook from the shipped weights and draw every figure
+	$(RUN) -m convae figures $(ARGS)
 
-reproduce:  ## train every model from scratch, then draw every figure
-	$(RUN) convae reproduce $(ARGS)
+reproduce: $(SETUP)  ## train every model from scratch, then draw every figure
+	$(RUN) -m convae reproduce $(ARGS)
 
-verify:  ## run everything again and compare with the committed figures
-	$(RUN) convae verify $(ARGS)
+verify: $(SETUP)  ## run everything again and compare with the committed figures
+	$(RUN) -m convae verify $(ARGS)
 
 # The data first: fetched once, before two workers want it
-test:  ## run the tests and check every notebook against its outputs
-	$(RUN) convae data
-	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadfile $(ARGS)
+test: $(SETUP)  ## run the tests and check every notebook against its outputs
+	$(RUN) -m convae data
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile $(ARGS)
 
 # The peers lie beside the environment, not in it: they must not change what the project runs on
-bench:  ## measure speed against other ways of training (an hour)
-	$(RUN) convae data
-	$(RUN) pip install --quiet --no-deps --upgrade --target build/peers -r benchmarks/requirements.txt
-	PYTHONPATH=build/peers $(RUN) benchmarks $(ARGS)
+bench: $(SETUP)  ## measure speed against other ways of training (an hour)
+	$(RUN) -m convae data
+	$(RUN) -m pip install --quiet --no-deps --upgrade --target build/peers -r benchmarks/requirements.txt
+	PYTHONPATH=build/peers $(RUN) -m benchmarks $(ARGS)
 
-lab:  ## open the notebooks in JupyterLab
-	$(RUN) jupyterlab notebooks $(ARGS)
+lab: $(SETUP)  ## open the notebooks in JupyterLab
+	$(RUN) -m jupyterlab notebooks $(ARGS)
+
+# A .venv that was not completed is made afresh; a complete one is brought up to date.
+.venv/complete: requirements.lock
+	$(PYTHON) -c 'import sys; v = sys.version_info; (3, 11) <= v < (3, 14) or sys.exit("convae needs \
+	Python 3.11 to 3.13, and $(PYTHON) is %d.%d: give another, such as make PYTHON=python3.12" % v[:2])'
+	$(PYTHON) -m venv $(if $(wildcard $@),,--clear) .venv
+	$(RUN) -m pip install --quiet --require-hashes -r requirements.lock
+	$(RUN) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@

@@ -1,7 +1,8 @@
-"""How the notebooks are checked: nbval runs every cell and compares its output with the committed one.
+"""How the notebooks are checked: nbval runs every cell and compares its output with the committed
+one.
 
-Interactive figures and HTML are left out there, and pictures by nbval itself: all are compared with a tolerance by
-``tests/test_figures.py``, since a last digit may differ between machines.
+Interactive figures and HTML are left out there, and pictures by nbval itself: all are compared with
+a tolerance by ``tests/test_figures.py``, since a last digit may differ between machines.
 """
 
 import signal

@@ -1,7 +1,7 @@
 """Speed against peers: ``python -m benchmarks``, or ``make bench``, which installs the peers first.
 
-Takes about an hour on two cores; interrupted, it goes on where it stopped. Writes ``results.json`` and
-``time_to_quality.png`` beside this file, and the README's table.
+Takes about an hour on two cores; interrupted, it goes on where it stopped. Writes ``results.json``
+and ``time_to_quality.png`` beside this file, and the README's table.
 """
 
 import json
@@ -14,7 +14,7 @@ import torch
 
 from benchmarks import chart, quality, report, speed
 from benchmarks.peers import IMPORTS
-from convae.files import write_all_atomically
+from convae._io import write_all_atomically
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parent / "build" / "benchmarks"

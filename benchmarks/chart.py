@@ -3,14 +3,15 @@
 import numpy as np
 
 from benchmarks.report import NAMES
-from convae.notebook import to_png
 from convae.plots.style import INK, new_figure
+from convae.reproduce.notebook import to_png
 
 STYLES = {"plain": ("#94a4a2", "o"), "in_memory": ("#832db6", "s"), "pythae": ("#3f90da", "^"), "lightning": ("#a96b59", "D")}
 
 
 def draw(results: dict) -> bytes:
-    """One panel a setting: the constant-rate peers' curves, and where convae is when it has finished."""
+    """One panel a setting: the constant-rate peers' curves, and where convae is when it has
+    finished."""
     figure = new_figure(13, 4.2)
     panels = figure.subplots(1, len(results["settings"]))
     for axes, (setting, measured) in zip(panels, results["settings"].items(), strict=True):

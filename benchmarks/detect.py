@@ -1,7 +1,8 @@
-"""How fast ``convae detect`` goes through a folder, and in how much memory: ``python -m benchmarks.detect`` (some minutes on two
-cores under Linux; let nothing else run meanwhile).
+"""How fast ``convae detect`` goes through a folder, and in how much memory: ``python -m
+benchmarks.detect`` (some minutes on two cores under Linux; let nothing else run meanwhile).
 
-Writes ``detect.json`` beside this file, and the part of convae/anomaly/README.md that is made from it.
+Writes ``detect.json`` beside this file, and the part of convae/anomaly/README.md that is made from
+it.
 """
 
 import json
@@ -12,10 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from convae.anomaly import examples, folders
-from convae.files import write_all_atomically
-from convae.processes import side_by_side
-from convae.readme import replace_block
+from convae._io import write_all_atomically
+from convae.anomaly import demo, folders
+from convae.fast.parallel import side_by_side
+from convae.reproduce.readme import replace_block
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "convae" / "anomaly" / "README.md"
@@ -26,17 +27,18 @@ def detect(folder: Path, _line=None) -> dict:
     """Seconds, and the process's peak memory in MiB; in a process of its own, as the command is."""
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
-        folders.detect(folder, examples.MODEL, Path(out), progress=False)
+        folders.detect(folder, demo.MODEL, Path(out), progress=False)
         seconds = time.perf_counter() - start
     (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())  # ru_maxrss would count the parent's, too
     return {"seconds": seconds, "peak_mib": int(peak) / 1024}
 
 
 def measure() -> dict:
-    """For each number of files its rounds; the files are PNG images of 28 × 28 pixels, the example's again and again."""
+    """For each number of files its rounds; the files are PNG images of 28 × 28 pixels, the
+    example's again and again."""
     found: dict = {}
     with tempfile.TemporaryDirectory() as place:
-        originals = sorted(examples.write_images(Path(place) / "originals").rglob("*.png"))
+        originals = sorted(demo.write_images(Path(place) / "originals").rglob("*.png"))
         for n, rounds in FILES.items():
             folder = Path(place) / str(n)
             folder.mkdir()

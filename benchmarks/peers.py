@@ -1,7 +1,7 @@
 """Ways to train one and the same model: convae's, and those that others use.
 
-Each peer trains PyTorch's own layers, as everyone has them, with Adam at a constant 1e-3 and batches of 128, on all the
-cores, and calls `on_epoch` with the model after each epoch.
+Each peer trains PyTorch's own layers, as everyone has them, with Adam at a constant 1e-3 and
+batches of 128, on all the cores, and calls `on_epoch` with the model after each epoch.
 """
 
 import logging
@@ -145,7 +145,8 @@ def lightning(recipe: Recipe, epochs: int, on_epoch):
 
 
 def ours(recipe: Recipe, epochs: int, on_epoch):
-    """convae's recipe and layers; its schedule needs all its epochs, so the model is shown once, at the end."""
+    """convae's recipe and layers; its schedule needs all its epochs, so the model is shown once, at
+    the end."""
     on_epoch(train(recipe, progress=False, device="cpu", threads=torch.get_num_threads()).model)
 
 
@@ -154,7 +155,8 @@ IMPORTS = {"pythae": ("pythae.models", "pythae.trainers"), "lightning": ("pytorc
 
 
 def unseen_loss(model: nn.Module, recipe: Recipe, images: Tensor) -> float:
-    """The objective on the unseen images, z sampled as in training; the model's mode is left as it was."""
+    """The objective on the unseen images, z sampled as in training; the model's mode is left as it
+    was."""
     training = model.training
     value = unseen_metrics(model.eval(), recipe, images)["loss"]
     model.train(training)

@@ -1,7 +1,9 @@
-"""What the plain loop reaches at its best, and what convae's recipe reaches: test loss and downstream metrics over seeds.
+"""What the plain loop reaches at its best, and what convae's recipe reaches: test loss and
+downstream metrics over seeds.
 
-The plain loop's Adam at 1e-3, batch 128, 36 epochs is computed here with convae's layers, on one thread, two seeds at a
-time: the function is the same (tests/test_layers.py), and no time is taken from here.
+The plain loop's Adam at 1e-3, batch 128, 36 epochs is computed here with convae's layers, on one
+thread, two seeds at a time: the function is the same (tests/test_layers.py), and no time is taken
+from here.
 """
 
 import json
@@ -11,11 +13,11 @@ import torch
 
 import convae
 from benchmarks.peers import in_memory, unseen_loss
-from convae.evaluation.forward import encode, reconstruct
+from convae._io import write_atomically
+from convae.evaluation.inference import encode, reconstruct
 from convae.evaluation.latent import extent, neighbour_accuracy
 from convae.evaluation.recognition import misrecognised, read
-from convae.files import write_atomically
-from convae.processes import side_by_side
+from convae.fast.parallel import side_by_side
 from convae.recipes import Recipe
 from convae.training import reproducible, train
 

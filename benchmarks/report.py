@@ -5,8 +5,8 @@ import numpy as np
 from benchmarks.peers import BATCH_SIZE
 from benchmarks.quality import PLAIN_EPOCHS, SETTINGS
 from benchmarks.speed import IMAGES, MANY, MANY_EPOCHS, operations
-from convae import readme
 from convae.recipes import Recipe
+from convae.reproduce import readme
 
 NAMES = {"plain": "plain PyTorch loop", "in_memory": "the same, data in memory", "pythae": "pythae", "lightning": "Lightning",
          "convae": "**convae**"}
@@ -14,7 +14,8 @@ METRICS = {"neighbour_accuracy": "1-NN score", "misrecognised": "misrecognised",
 
 
 def summarise(rounds: list[dict], runs: dict) -> dict:
-    """Everything that the table, the chart and the README show, with medians and the range over rounds or seeds."""
+    """Everything that the table, the chart and the README show, with medians and the range over
+    rounds or seeds."""
     return {"protocol": {"plain_epochs": PLAIN_EPOCHS, "batch_size": BATCH_SIZE, "rounds": len(rounds),
                          "seeds": len(next(iter(runs.values()))["plain"])},
             "settings": {setting: _setting(setting, rounds, runs[setting]) for setting in SETTINGS},

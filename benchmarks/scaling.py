@@ -1,8 +1,9 @@
-"""How a sweep scales: ``python -m benchmarks.scaling`` (some ten minutes on two cores; let nothing else run meanwhile).
+"""How a sweep scales: ``python -m benchmarks.scaling`` (some ten minutes on two cores; let nothing
+else run meanwhile).
 
-Measures Dask's overhead a task and how time falls from one worker to two, and reckons from that, and from the committed
-records, what many machines would do. Writes ``scaling.json`` beside this file, and the part of convae/claims/README.md
-that is made from it.
+Measures Dask's overhead a task and how time falls from one worker to two, and reckons from that,
+and from the committed records, what many machines would do. Writes ``scaling.json`` beside this
+file, and the part of convae/claims/README.md that is made from it.
 """
 
 import json
@@ -13,12 +14,13 @@ import time
 from itertools import product
 from pathlib import Path
 
-from convae.claims import records, sweep
-from convae.claims.designs import CHOICES, SEEDS, one_universe
+from convae._io import write_all_atomically
+from convae.claims import records
+from convae.claims.design import CHOICES, SEEDS, one_universe
 from convae.claims.measure import Task
-from convae.files import write_all_atomically
-from convae.readme import replace_block
 from convae.recipes import Recipe
+from convae.reproduce import sweep
+from convae.reproduce.readme import replace_block
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "convae" / "claims" / "README.md"

@@ -1,4 +1,5 @@
-"""Seconds, images and operations per second: every peer in turn, round after round, in processes of their own."""
+"""Seconds, images and operations per second: every peer in turn, round after round, in processes of
+their own."""
 
 import json
 import subprocess
@@ -11,9 +12,9 @@ from torch.nn.functional import conv2d, conv_transpose2d
 
 from benchmarks.peers import PEERS
 from benchmarks.quality import SETTINGS
-from convae.files import write_atomically
-from convae.layers import transposed
-from convae.processes import side_by_side
+from convae._io import write_atomically
+from convae.fast.conv import transposed
+from convae.fast.parallel import side_by_side
 from convae.recipes import Recipe
 from convae.training import train
 
@@ -30,7 +31,8 @@ def measure(folder: Path) -> list[dict]:
 
 
 def _round(number: int, folder: Path) -> dict:
-    """Every peer once, on every setting or on the first; then many models at once, and what the processor can do."""
+    """Every peer once, on every setting or on the first; then many models at once, and what the
+    processor can do."""
     first = next(iter(SETTINGS))
     peers = {setting: {peer: _once(folder, f"{number}-{peer}-{Recipe(**fields).key}",
                                    lambda p=peer, f=fields: _in_a_process(p, Recipe(**f, seed=number)))
@@ -58,7 +60,8 @@ def _many(recipes: list[Recipe]) -> dict:
 
 
 def _in_a_process(peer: str, recipe: Recipe) -> dict:
-    """Two epochs of a peer (the second without what comes before the first); convae's whole training."""
+    """Two epochs of a peer (the second without what comes before the first); convae's whole
+    training."""
     command = [sys.executable, "-m", "benchmarks.worker", peer, json.dumps(recipe.to_dict()), "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
@@ -79,15 +82,17 @@ def _timed(function) -> float:
 def operations(recipe: Recipe) -> int:
     """Floating-point operations of a training step, for one image, counted from the convolutions.
 
-    A multiplication and an addition for each weight a unit meets; forward, and twice that backward (for the weights and for
-    the input), but once for the first layer, whose input needs no gradient.
+    A multiplication and an addition for each weight a unit meets; forward, and twice that backward
+    (for the weights and for the input), but once for the first layer, whose input needs no
+    gradient.
     """
     forward = [2 * connections(shape) for shape in shapes(recipe)]
     return 3 * sum(forward) - forward[0]
 
 
 def shapes(recipe: Recipe) -> list[tuple[int, int, int, int, int, int]]:
-    """Of each convolution as one from its wide to its narrow side: maps in, maps out, kernel, stride, padding, height."""
+    """Of each convolution as one from its wide to its narrow side: maps in, maps out, kernel,
+    stride, padding, height."""
     found = []
     model = recipe.build().eval()
 
@@ -113,10 +118,12 @@ def connections(shape) -> int:
 
 
 def peak(repeats: int = 30) -> dict:
-    """Operations per second on all cores: oneDNN's forward convolutions of the paper's shapes, and a large matrix product.
+    """Operations per second on all cores: oneDNN's forward convolutions of the paper's shapes, and
+    a large matrix product.
 
-    The convolutions' rate is what a training step would have if each of its passes, forward, for the weights and for
-    the input, took no longer than the forward convolution of that shape, and nothing else took time.
+    The convolutions' rate is what a training step would have if each of its passes, forward, for
+    the weights and for the input, took no longer than the forward convolution of that shape, and
+    nothing else took time.
     """
     recipe = Recipe(**SETTINGS["2-D VAE, squared error"])
     seconds = 0.0
@@ -130,7 +137,8 @@ def peak(repeats: int = 30) -> dict:
 
 
 def passes(repeats: int = 30) -> dict:
-    """Operations per second on one core of a forward convolution, and of its transpose by PyTorch and by convae.
+    """Operations per second on one core of a forward convolution, and of its transpose by PyTorch
+    and by convae.
 
     For each of the three shapes between image and layer 4.
     """

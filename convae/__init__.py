@@ -1,7 +1,8 @@
-"""Companion to a paper on convolutional (variational) autoencoders: clustering, correction, anomaly detection.
+"""Companion to a paper on convolutional (variational) autoencoders: clustering, correction, anomaly
+detection.
 
-The public names below are imported when first used, so that ``import convae`` costs nothing and works before torch
-is installed.
+The public names below are imported when first used, so that ``import convae`` costs nothing and
+works before torch is installed.
 """
 
 import importlib
@@ -12,7 +13,7 @@ _MODULE_OF = {
     "load_mnist": "data",
     "Recipe": "recipes",
     "train": "training",
-    "load_pretrained": "weights", "load_or_train": "weights",
+    "load_pretrained": "pretrained", "load_or_train": "pretrained",
 }
 __all__ = sorted(_MODULE_OF)
 

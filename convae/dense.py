@@ -1,11 +1,15 @@
-"""Fully connected autoencoders, as the authors' earlier report had them: the comparison of claims J and K.
+"""Fully connected autoencoders, as the authors' earlier report had them: the comparison of claims J
+and K.
 
-The paper does not say how they were built, so all of this is our choice: one hidden layer on either side of z,
+The paper does not say how they were built, so all of this is our choice: one hidden layer on either
+side of z,
 
-    784 → h → z → h → 784        LeakyReLU on the hidden layers, sigmoid on the output image, no normalisation.
+    784 → h → z → h → 784        LeakyReLU on the hidden layers, sigmoid on the output image, no
+    normalisation.
 
 h = 400 is the commonest (Kingma and Welling 2014 and the tutorials after them use 400 or 500);
-:func:`hidden_like_conv` gives the h with which a model has about as many parameters as the convolutional one.
+:func:`hidden_like_conv` gives the h with which a model has about as many parameters as the
+convolutional one.
 """
 
 from math import prod
@@ -58,7 +62,8 @@ class DenseVAE(Variational, DenseAE):
 
 
 def hidden_like_conv(model: str, latent_dim: int, channels=(4, 16, 64)) -> int:
-    """The hidden units with which a dense model's parameters are nearest in number to the convolutional one's.
+    """The hidden units with which a dense model's parameters are nearest in number to the
+    convolutional one's.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""What training minimises: the difference between input and output, plus the KL divergence (section 2.3)."""
+"""What training minimises: the difference between input and output, plus the KL divergence (section
+2.3)."""
 
 import torch
 from torch import Tensor
@@ -12,7 +13,8 @@ DIFFERENCES = ("squared_error", "cross_entropy")
 def difference(reconstruction: Tensor, x: Tensor, kind: str = "squared_error") -> Tensor:
     """Difference between output and input, summed over the pixels of each image.
 
-    The paper does not say which difference; the squared error is our reading, cross-entropy the usual alternative.
+    The paper does not say which difference; the squared error is our reading, cross-entropy the
+    usual alternative.
 
     Parameters
     ----------
@@ -81,7 +83,8 @@ def discrete_kl(p: Tensor, q: Tensor) -> Tensor:
 
 
 def loss(output: Output, x: Tensor, difference_kind: str = "squared_error", kl_weight: float = 1.0) -> Tensor:
-    """The objective: difference plus, for a VAE, `kl_weight` times the KL divergence; mean over the batch.
+    """The objective: difference plus, for a VAE, `kl_weight` times the KL divergence; mean over the
+    batch.
 
     Parameters
     ----------

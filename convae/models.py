@@ -4,9 +4,10 @@ Layer 1 is the image, layers 2 to 4 are feature maps, then comes the latent vect
 
     28×28 → 14×14×4 → 7×7×16 → 3×3×64 → z        and mirrored in the decoder.
 
-Stated by the paper: the sizes and maps of layers 1 to 3, the kernels, the stride, LeakyReLU, normalisation on layers
-2 and 3, softplus for σ, rsample. Chosen by us: 64 maps in layer 4, batch normalisation as the kind, its place
-before the activation, the slope, sigmoid on the output image, the mirrored place of the decoder's normalisation.
+Stated by the paper: the sizes and maps of layers 1 to 3, the kernels, the stride, LeakyReLU,
+normalisation on layers 2 and 3, softplus for σ, rsample. Chosen by us: 64 maps in layer 4, batch
+normalisation as the kind, its place before the activation, the slope, sigmoid on the output image,
+the mirrored place of the decoder's normalisation.
 """
 
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.nn.functional import softplus
 
-from convae.layers import Conv2d, ConvTranspose2d
+from convae.fast.conv import Conv2d, ConvTranspose2d
 
 KERNELS = (4, 4, 3, 3)   # from layer 1 to 2, 2 to 3, 3 to 4, 4 to z (section 3.2)
 PADDINGS = (1, 1, 0, 0)  # the paddings with which stride 2 gives the stated sizes
@@ -25,7 +26,8 @@ IMAGE_SHAPE = (1, 28, 28)
 
 
 class Output(NamedTuple):
-    """What a model returns: the reconstruction and, so that they can be evaluated, z, μ and σ (section 3.2)."""
+    """What a model returns: the reconstruction and, so that they can be evaluated, z, μ and σ
+    (section 3.2)."""
 
     reconstruction: Tensor  #: ``(N, 1, 28, 28)``, in [0, 1]
     z: Tensor               #: ``(N, d)``
@@ -34,7 +36,8 @@ class Output(NamedTuple):
 
 
 class Autoencoder(nn.Module):
-    """What every autoencoder here does: image to z to image. A subclass builds ``encoder``, ``to_z`` and ``decoder``."""
+    """What every autoencoder here does: image to z to image. A subclass builds ``encoder``,
+    ``to_z`` and ``decoder``."""
 
     latent_dim: int
     code_shape: tuple[int, ...]  #: the shape in which the decoder takes one z
@@ -56,7 +59,8 @@ class Autoencoder(nn.Module):
         return [self.to_z.weight, self.decoder[0][0].weight]
 
     def _check(self, tensor, name, shape):
-        """The tensor itself, if it is ``(N, *shape)`` and of the weights' type; autocast alone may mix types."""
+        """The tensor itself, if it is ``(N, *shape)`` and of the weights' type; autocast alone may
+        mix types."""
         kind, expected = getattr(tensor, "dtype", type(tensor).__name__), next(self.parameters()).dtype
         if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or (
                 kind != expected and not torch.is_autocast_enabled(tensor.device.type)):
@@ -116,7 +120,8 @@ class ConvAE(Autoencoder):
 
 
 class Variational:
-    """Makes a variational autoencoder of an :class:`Autoencoder` (section 3.3, Fig. 3): z is drawn from N(μ, σ).
+    """Makes a variational autoencoder of an :class:`Autoencoder` (section 3.3, Fig. 3): z is drawn
+    from N(μ, σ).
 
     Training samples; in ``eval()`` mode z = μ.
     """
@@ -134,7 +139,8 @@ class Variational:
 
     def sample(self, mu: Tensor, sigma: Tensor) -> Tensor:
         """z = μ + ε·σ, ε from the standard normal, equation (2); z = μ in ``eval()`` mode."""
-        # Unchecked, so that the loss can say which term fails when σ underflows to 0, for how many images.
+        # Unchecked, so that the loss can say which term fails when σ underflows to 0, for how many
+        # images.
         return Normal(mu, sigma, validate_args=False).rsample() if self.training else mu
 
     def encode(self, x: Tensor) -> Tensor:
@@ -150,7 +156,8 @@ class Variational:
 
 
 class ConvVAE(Variational, ConvAE):
-    """Convolutional variational autoencoder (section 3.3, Fig. 3); parameters as for :class:`ConvAE`."""
+    """Convolutional variational autoencoder (section 3.3, Fig. 3); parameters as for
+    :class:`ConvAE`."""
 
 
 def count(model: nn.Module) -> int:

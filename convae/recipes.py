@@ -1,4 +1,5 @@
-"""A recipe says all that determines a trained model. What the paper states is marked so; the rest are our choices."""
+"""A recipe says all that determines a trained model. What the paper states is marked so; the rest
+are our choices."""
 
 import dataclasses
 import hashlib
@@ -17,7 +18,8 @@ SCHEDULES = ("one_cycle", "constant")
 
 
 def key_of(content) -> str:
-    """Sixteen hexadecimal digits that stand for what a result depends on: others for any other `content`, of JSON's types."""
+    """Sixteen hexadecimal digits that stand for what a result depends on: others for any other
+    `content`, of JSON's types."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -31,10 +33,11 @@ def _choice(default, why):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that determines a trained model, typed and checked; frozen, hashable by :attr:`key`.
+    """Everything that determines a trained model, typed and checked; frozen, hashable by
+    :attr:`key`.
 
-    Each field's metadata says whether the paper states it and where, or why we chose the default. What training takes
-    was compared on 10,000 of the training images, held out.
+    Each field's metadata says whether the paper states it and where, or why we chose the default.
+    What training takes was compared on 10,000 of the training images, held out.
 
     Raises
     ------
@@ -95,7 +98,8 @@ class Recipe:
             object.__setattr__(self, name, float(getattr(self, name)))
 
     def build(self):
-        """A new, untrained model of this recipe; its weights come from torch's generator as it stands."""
+        """A new, untrained model of this recipe; its weights come from torch's generator as it
+        stands."""
         shape = {name: getattr(self, name) for name in SHAPE[self.architecture]}
         return MODELS[self.architecture, self.model](self.latent_dim, slope=self.slope, **shape)
 
@@ -120,7 +124,8 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict) -> "Recipe":
-        """The recipe with these fields; ValueError names fields that do not exist or are missing."""
+        """The recipe with these fields; ValueError names fields that do not exist or are
+        missing."""
         known = {f.name: f for f in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - set(known)):
             raise ValueError(f"a recipe has no {', '.join(unknown)}; its fields are {', '.join(known)}")

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from tqdm import trange
 
 from convae.data import check_images, load_mnist
+from convae.fast.muon import Muon
 from convae.losses import difference, kl_to_standard_normal, loss
-from convae.muon import Muon
 from convae.recipes import Recipe
 
 
 class Trained(NamedTuple):
-    """What training gives: the model, in ``eval()`` mode, and the mean training loss of each epoch."""
+    """What training gives: the model, in ``eval()`` mode, and the mean training loss of each
+    epoch."""
 
     model: nn.Module
     history: list[float]
@@ -25,24 +26,28 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, b
           device: str = "auto", threads: int = 1) -> Trained:
     """Train a new model; labels never enter.
 
-    On a processor the same recipe, images and number of threads give the same bytes on the same machine and versions: the
-    generator is seeded (and the caller's left as it was), and sums are always added in the same order.
+    On a processor the same recipe, images and number of threads give the same bytes on the same
+    machine and versions: the generator is seeded (and the caller's left as it was), and sums are
+    always added in the same order.
 
     Parameters
     ----------
     recipe : Recipe
         All that determines the result.
     images : Tensor, optional
-        ``(N, 1, 28, 28)`` floats in [0, 1], at least one batch; MNIST's 60,000 training images if None.
+        ``(N, 1, 28, 28)`` floats in [0, 1], at least one batch; MNIST's 60,000 training images if
+        None.
     progress : bool
         Show a bar, with the loss of the last epoch.
     bar_position : int
         The bar's line on the terminal, for several trainings side by side.
     device : str
-        ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU if there is one. Images, model and batches stay there.
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU if there is one. Images, model and batches stay
+        there.
     threads : int
-        Threads that compute on a processor. For many models, one thread each and as many processes as cores is the
-        fastest (:func:`convae.weights.train_side_by_side`); for a single one, more threads are.
+        Threads that compute on a processor. For many models, one thread each and as many processes
+        as cores is the fastest (:func:`convae.pretrained.train_side_by_side`); for a single one,
+        more threads are.
 
     Returns
     -------
@@ -52,7 +57,8 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, b
     Raises
     ------
     TypeError, ValueError
-        If `images` are not what a model takes or too few, `device` cannot be had, or the loss stops being finite.
+        If `images` are not what a model takes or too few, `device` cannot be had, or the loss stops
+        being finite.
     """
     x = check_images(load_mnist(train=True)[0] if images is None else images)
     device = find_device(device)
@@ -70,7 +76,8 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, b
 
 def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, apart: list[nn.Parameter], recipe, n: int,
              progress: bool = True, bar_position: int = 0) -> list[float]:
-    """Train `model` for the recipe's epochs: each visits the `n` images in a new order, in full batches.
+    """Train `model` for the recipe's epochs: each visits the `n` images in a new order, in full
+    batches.
 
     Parameters
     ----------
@@ -117,7 +124,8 @@ def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, apart: lis
 
 
 def make_optimisers(model: nn.Module, apart: list[nn.Parameter], recipe) -> list[torch.optim.Optimizer]:
-    """Adam for all parameters; or Muon for the kernels, and Adam for those `apart`, for biases and normalisations."""
+    """Adam for all parameters; or Muon for the kernels, and Adam for those `apart`, for biases and
+    normalisations."""
     if recipe.optimiser == "adam":
         return [torch.optim.Adam(model.parameters(), recipe.learning_rate, fused=True)]
     for_adam = {id(p) for p in [*apart, *(p for p in model.parameters() if p.ndim < 2)]}
@@ -127,14 +135,16 @@ def make_optimisers(model: nn.Module, apart: list[nn.Parameter], recipe) -> list
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, recipe, steps: int):
-    """The learning rate over all `steps`: up to its peak and down to 0 along cosines, or constant."""
+    """The learning rate over all `steps`: up to its peak and down to 0 along cosines, or
+    constant."""
     if recipe.schedule == "one_cycle":
         return torch.optim.lr_scheduler.OneCycleLR(optimiser, optimiser.defaults["lr"], total_steps=steps, cycle_momentum=False)
     return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
 
 
 def find_device(name: str) -> torch.device:
-    """The device of this name, ``"auto"`` being a GPU if there is one; ValueError if it cannot be had here."""
+    """The device of this name, ``"auto"`` being a GPU if there is one; ValueError if it cannot be
+    had here."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -168,7 +178,8 @@ def unseen_metrics(model: nn.Module, recipe: Recipe, images: Tensor) -> dict[str
     Returns
     -------
     dict
-        ``difference`` and ``kl_divergence`` (0 for an autoencoder), means over the images, and ``loss``.
+        ``difference`` and ``kl_divergence`` (0 for an autoencoder), means over the images, and
+        ``loss``.
     """
     terms = {"difference": 0.0, "kl_divergence": 0.0}
     with reproducible(recipe.seed):

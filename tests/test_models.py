@@ -1,4 +1,5 @@
-"""The networks against the paper: sizes, kernels, normalisation, activations, equations (1) and (2)."""
+"""The networks against the paper: sizes, kernels, normalisation, activations, equations (1) and
+(2)."""
 
 import itertools
 
@@ -10,7 +11,7 @@ from torch.distributions import Normal
 from torch.nn.functional import pad
 
 from convae import ConvAE, ConvVAE, DenseAE, DenseVAE
-from convae.layers import Conv2d, ConvTranspose2d
+from convae.fast.conv import Conv2d, ConvTranspose2d
 from convae.losses import loss
 
 MODELS = [ConvAE, ConvVAE]
@@ -28,7 +29,8 @@ def new(cls, *args, seed=0, **kwargs):
 
 
 def trace(model, x):
-    """Every leaf module that the images pass, in order, with the shape (maps, height, width) that it gives."""
+    """Every leaf module that the images pass, in order, with the shape (maps, height, width) that
+    it gives."""
     passed = []
     hooks = [m.register_forward_hook(lambda m, _, y: passed.append((m, tuple(y.shape[1:]))))
              for m in model.modules() if not list(m.children())]
@@ -105,7 +107,8 @@ def test_the_image_is_a_sigmoid_of_the_last_convolution(cls):
 
 @pytest.mark.parametrize(("ae", "vae"), list(zip(AES, VAES, strict=True)))
 def test_z_mu_and_sigma_are_not_cut_at_zero_by_an_activation(ae, vae):
-    # With slope 0 an activation would leave no negative value: z and μ take both signs all the same.
+    # With slope 0 an activation would leave no negative value: z and μ take both signs all the
+    # same.
     x = images(64)
     assert (new(ae, 8, slope=0)(x).z < 0).any()
     assert (new(vae, 8, slope=0)(x).mu < 0).any()
@@ -209,7 +212,8 @@ def test_where_float32_cannot_hold_so_small_a_sigma_the_loss_names_the_kl_term(t
 
 
 def triple_sum(convolution, o):
-    """Equation (1), term by term: Σ_q Σ_i Σ_j W_pq(i, j) O_q(x + i, y + j) + b_p, at every second x and y."""
+    """Equation (1), term by term: Σ_q Σ_i Σ_j W_pq(i, j) O_q(x + i, y + j) + b_p, at every second x
+    and y."""
     w, b = convolution.weight.double(), convolution.bias.double()
     o = pad(o.double(), (convolution.padding[1],) * 2 + (convolution.padding[0],) * 2)
     maps, planes, height, width = w.shape

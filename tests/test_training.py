@@ -1,4 +1,5 @@
-"""Training on real images: reproducible to the byte, blind to labels, clear when it cannot go on."""
+"""Training on real images: reproducible to the byte, blind to labels, clear when it cannot go
+on."""
 
 import hashlib
 import inspect
@@ -109,8 +110,9 @@ def test_the_history_has_one_loss_an_epoch(images):
 
 
 def test_the_history_holds_the_loss_of_the_whole_epoch(images):
-    # One batch an epoch: the first entry is the loss of the untrained model. The order of the images is a matter of
-    # rounding, since an autoencoder's batch statistics and mean do not depend on it.
+    # One batch an epoch: the first entry is the loss of the untrained model. The order of the
+    # images is a matter of rounding, since an autoencoder's batch statistics and mean do not depend
+    # on it.
     recipe = Recipe.from_name("conv_ae_2d", epochs=1, batch_size=512, seed=5)
     with training.reproducible(5):
         expected = loss(recipe.build()(images), images).item()
@@ -290,7 +292,7 @@ def test_auto_is_a_gpu_if_there_is_one(there, kind, monkeypatch):
 
 
 def test_models_trained_side_by_side_are_those_trained_alone(images, trained):
-    from convae.processes import side_by_side
+    from convae.fast.parallel import side_by_side
 
     recipes = [SHORT, Recipe.from_dict({**SHORT.to_dict(), "seed": 4})]
     together = side_by_side(_train_beside, [(r, images) for r in recipes])

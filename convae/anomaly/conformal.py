@@ -1,8 +1,10 @@
-"""From scores to decisions: p-values and thresholds that keep a false-alarm rate, whatever the scores' distribution.
+"""From scores to decisions: p-values and thresholds that keep a false-alarm rate, whatever the
+scores' distribution.
 
-Split conformal prediction (Vovk, Gammerman & Shafer 2005; Laxhammar & Falkman 2010): a new normal image is as likely as any of
-n held-out normal ones to have the largest of the n + 1 scores, the second largest, and so on. Nothing is assumed but that
-they are exchangeable: that the new image is made as those were.
+Split conformal prediction (Vovk, Gammerman & Shafer 2005; Laxhammar & Falkman 2010): a new normal
+image is as likely as any of n held-out normal ones to have the largest of the n + 1 scores, the
+second largest, and so on. Nothing is assumed but that they are exchangeable: that the new image is
+made as those were.
 """
 
 import math
@@ -24,7 +26,8 @@ def p_values(calibration, scores) -> np.ndarray:
     Returns
     -------
     ndarray
-        ``(N,)``, in [1 / (n + 1), 1]. Of normal images, at most a share α has p ≤ α, on average over calibrations.
+        ``(N,)``, in [1 / (n + 1), 1]. Of normal images, at most a share α has p ≤ α, on average
+        over calibrations.
     """
     ordered = np.sort(np.asarray(calibration))
     as_high = len(ordered) - np.searchsorted(ordered, np.asarray(scores), side="left")
@@ -32,22 +35,25 @@ def p_values(calibration, scores) -> np.ndarray:
 
 
 def threshold(calibration, false_alarms: float) -> float:
-    """The score above which p ≤ `false_alarms`: the calibration's k-th largest, k = ⌊α(n + 1)⌋; infinite if k is 0."""
+    """The score above which p ≤ `false_alarms`: the calibration's k-th largest, k = ⌊α(n + 1)⌋;
+    infinite if k is 0."""
     ordered = np.sort(np.asarray(calibration))
     k = math.floor(check_rate(false_alarms) * (len(ordered) + 1) + 1e-9)
     return float(ordered[-k]) if k else math.inf
 
 
 def needed(false_alarms: float) -> int:
-    """How many held-out normal images a false-alarm rate needs: with fewer, no image can have so small a p."""
+    """How many held-out normal images a false-alarm rate needs: with fewer, no image can have so
+    small a p."""
     return math.ceil(1 / check_rate(false_alarms) - 1 - 1e-9)
 
 
 def expected_rate(n: int, false_alarms: float, images: int, confidence: float = 0.95) -> tuple[float, float]:
     """The interval in which the share of false alarms among `images` new normal images will lie.
 
-    Over calibrations with n images, the number of alarms follows a beta-binomial distribution (Vovk 2012): also a threshold
-    that is right on average is too high or too low by chance, the less so the larger n.
+    Over calibrations with n images, the number of alarms follows a beta-binomial distribution (Vovk
+    2012): also a threshold that is right on average is too high or too low by chance, the less so
+    the larger n.
     """
     k = math.floor(check_rate(false_alarms) * (n + 1) + 1e-9)
     if not k:

@@ -1,10 +1,12 @@
-"""The detector of 28 × 28 images: how far an image lies from the nearest normal ones, as the paper's autoencoder sees them.
+"""The detector of 28 × 28 images: how far an image lies from the nearest normal ones, as the
+paper's autoencoder sees them.
 
-A variational autoencoder is trained on normal images alone, or several from different seeds. The paper compares input and
-output; here that comparison is one half of what counts: the difference with its sign, averaged over 3 × 3 pixels. The other half
-are the encoder's maps of layer 3. Both together, scaled and projected, are compared with those of normal images, and the score
-is the distance to the nearest. The difference also says where an image is unusual, and finds what is wrong in one place
-only.
+A variational autoencoder is trained on normal images alone, or several from different seeds. The
+paper compares input and output; here that comparison is one half of what counts: the difference
+with its sign, averaged over 3 × 3 pixels. The other half are the encoder's maps of layer 3. Both
+together, scaled and projected, are compared with those of normal images, and the score is the
+distance to the nearest. The difference also says where an image is unusual, and finds what is wrong
+in one place only.
 """
 
 import copy
@@ -19,7 +21,8 @@ from convae.data import check_images
 from convae.recipes import Recipe
 from convae.training import train
 
-# Chosen on Fashion-MNIST's training images and on digits of other sources than MNIST: see the README of this folder
+# Chosen on Fashion-MNIST's training images and on digits of other sources than MNIST: see the
+# README of this folder
 FLOOR = 1.0        # of the whitening of maps
 AXES = 128
 NEIGHBOURS = 5
@@ -34,8 +37,8 @@ _AT_ONCE = 500
 class Member(NamedTuple):
     """One autoencoder, and what it makes of normal images.
 
-    It computes in double precision: in single, the last digits of an image's score depend on how many images are scored with
-    it and on the processor.
+    It computes in double precision: in single, the last digits of an image's score depend on how
+    many images are scored with it and on the processor.
     """
 
     model: torch.nn.Module  #: in double precision; its weights are those that training left, in single
@@ -44,7 +47,8 @@ class Member(NamedTuple):
 
     @classmethod
     def remember(cls, model, images: Tensor, seed: int) -> "Member":
-        """A model with what it makes of normal `images`; `seed` draws which are remembered, if they are many."""
+        """A model with what it makes of normal `images`; `seed` draws which are remembered, if they
+        are many."""
         model = copy.deepcopy(model).double()
         seen = [torch.cat(each) for each in zip(*(look(model, part) for part in images.split(_AT_ONCE)), strict=True)]
         differences, maps = (each.flatten(1) for each in seen)
@@ -66,9 +70,9 @@ class Detector:
     recipe : Recipe
         The first member's; the others' seeds follow it.
     deviation : Tensor
-        How large the averaged difference of input and output is at a pixel in normal images, ``(1, 1, 28, 28)``: the root of
-        its mean square there plus that over all pixels, so that pixels at which normal images hardly differ do not count
-        without limit.
+        How large the averaged difference of input and output is at a pixel in normal images, ``(1,
+        1, 28, 28)``: the root of its mean square there plus that over all pixels, so that pixels at
+        which normal images hardly differ do not count without limit.
     usual : Tensor
         What 99 % of the normal training images keep to, of each score, ``(2,)``.
     """
@@ -79,7 +83,8 @@ class Detector:
     @classmethod
     def fit(cls, images: Tensor, latent_dim: int = 16, members: int = 1, epochs: int | None = None, seed: int = 0,
             progress: bool = True) -> "Detector":
-        """Train on normal images, on one thread: two gained little alone, and lost much beside another job.
+        """Train on normal images, on one thread: two gained little alone, and lost much beside
+        another job.
 
         Parameters
         ----------
@@ -88,7 +93,8 @@ class Detector:
         latent_dim : int
             Of each autoencoder; 1 to 784.
         members : int
-            Autoencoders, trained from seeds that follow from `seed`; their scores are averaged. 1 to 100.
+            Autoencoders, trained from seeds that follow from `seed`; their scores are averaged. 1
+            to 100.
         epochs : int, optional
             About :data:`SEEN` / N if None.
         seed : int
@@ -129,17 +135,21 @@ class Detector:
         return detector
 
     def scores(self, images: Tensor) -> Tensor:
-        """How unusual each of `images` ``(N, 1, 28, 28)`` is as a whole, ``(N,)``: higher is more anomalous."""
+        """How unusual each of `images` ``(N, 1, 28, 28)`` is as a whole, ``(N,)``: higher is more
+        anomalous."""
         return self.both(images)[0]
 
     def largest_differences(self, images: Tensor) -> Tensor:
-        """The largest averaged difference of input and output, whatever its sign, in each of `images`, ``(N,)``."""
+        """The largest averaged difference of input and output, whatever its sign, in each of
+        `images`, ``(N,)``."""
         return self.both(images)[1]
 
     def combined(self, images: Tensor) -> Tensor:
-        """How unusual each of `images` is as a whole or in one place, whichever is more, in units of what is usual, ``(N,)``.
+        """How unusual each of `images` is as a whole or in one place, whichever is more, in units
+        of what is usual, ``(N,)``.
 
-        The nearest normal images are near to one with a small defect, too; the largest difference finds it.
+        The nearest normal images are near to one with a small defect, too; the largest difference
+        finds it.
         """
         return (self.both(images) / self.usual[:, None]).amax(0)
 
@@ -159,10 +169,11 @@ class Detector:
         return torch.stack([sum(distances) / len(distances), _largest(difference)])
 
     def explain(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What the members make of `images` on average, and by how much the images differ from it, both ``(N, 28, 28)``.
+        """What the members make of `images` on average, and by how much the images differ from it,
+        both ``(N, 28, 28)``.
 
-        Differences have a sign, above 0 where the image is the brighter one; they are averaged over 3 × 3 pixels, and in units
-        of what is usual at their place in normal images.
+        Differences have a sign, above 0 where the image is the brighter one; they are averaged over
+        3 × 3 pixels, and in units of what is usual at their place in normal images.
         """
         found = [self._compare(part) for part in images.split(_AT_ONCE)]
         repaired, differences = (torch.cat(each) for each in zip(*found, strict=True))
@@ -230,12 +241,13 @@ def averaged(differences: Tensor) -> Tensor:
 
 
 def nearest(memory: Tensor, points: Tensor, leave_out: int = 0) -> Tensor:
-    """Mean distance of `points` ``(N, K)`` to the nearest in `memory` ``(M, K)``, leaving out the very nearest `leave_out`
-    (1 if `points` are those of the memory), ``(N,)``."""
+    """Mean distance of `points` ``(N, K)`` to the nearest in `memory` ``(M, K)``, leaving out the
+    very nearest `leave_out` (1 if `points` are those of the memory), ``(N,)``."""
     memory, points = memory.double(), points.double()
     wanted = min(NEIGHBOURS + leave_out, len(memory))
     which = torch.cdist(points, memory).topk(wanted, largest=False).indices[:, leave_out:]  # (N, k)
-    # cdist takes the root of a difference of squares, which cancels where distances are small: those that count, once more.
+    # cdist takes the root of a difference of squares, which cancels where distances are small:
+    # those that count, once more.
     return (points[:, None] - memory[which]).norm(dim=2).mean(1)
 
 

@@ -1,4 +1,5 @@
-"""The detector as scikit-learn's users know it: ``fit``, ``score_samples``, ``decision_function``, ``predict``."""
+"""The detector as scikit-learn's users know it: ``fit``, ``score_samples``, ``decision_function``,
+``predict``."""
 
 import math
 from pathlib import Path
@@ -8,16 +9,17 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from convae.anomaly.conformal import check_rate
-from convae.anomaly.inspector import Inspector
-from convae.anomaly.views import resized
+from convae.anomaly.model import Inspector
+from convae.anomaly.register import resized
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
     """Finds images that are unlike the normal ones it was fitted to.
 
-    Each row is an image, pixel by pixel, in rows: 784 values are 28 × 28 pixels; any other number is laid out as nearly
-    square as it goes, the last row filled up with zeros, and resized. Values should lie in [0, 1]; if some of the training
-    data's do not, all are scaled so that the training data's do, and new ones are clipped to that.
+    Each row is an image, pixel by pixel, in rows: 784 values are 28 × 28 pixels; any other number
+    is laid out as nearly square as it goes, the last row filled up with zeros, and resized. Values
+    should lie in [0, 1]; if some of the training data's do not, all are scaled so that the training
+    data's do, and new ones are clipped to that.
 
     Parameters
     ----------
@@ -28,13 +30,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     epochs : int, optional
         As many as make a fixed number of steps if None.
     false_alarms : float
-        The share of normal images that may be called anomalous. Not scikit-learn's ``contamination``: no anomalies are expected
-        in the training data.
+        The share of normal images that may be called anomalous. Not scikit-learn's
+        ``contamination``: no anomalies are expected in the training data.
     random_state : int, RandomState or None
 
     Attributes
     ----------
-    inspector_ : convae.anomaly.inspector.Inspector
+    inspector_ : convae.anomaly.model.Inspector
         What was fitted; its ``save`` and ``load`` keep it in a file without pickle.
     offset_ : float
         ``decision_function`` is ``score_samples`` minus this.
@@ -52,7 +54,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """Fit to normal images `X` ``(N, F)``; `y` is not used.
 
         A fifth of the images or more is held out to set the threshold, as in
-        :meth:`convae.anomaly.inspector.Inspector.fit`.
+        :meth:`convae.anomaly.model.Inspector.fit`.
         """
         X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
         check_rate(self.false_alarms)
@@ -64,7 +66,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return self
 
     def score_samples(self, X):
-        """How normal each image is, ``(N,)``: higher is more normal, as everywhere in scikit-learn."""
+        """How normal each image is, ``(N,)``: higher is more normal, as everywhere in
+        scikit-learn."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)
         return -np.array(list(self.inspector_.scores(self._pictures(X))), dtype=float)
@@ -78,11 +81,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_values(self, X):
-        """The share of normal images that score as high, ``(N,)``: see :func:`convae.anomaly.conformal.p_values`."""
+        """The share of normal images that score as high, ``(N,)``: see
+        :func:`convae.anomaly.conformal.p_values`."""
         return self.inspector_.p_values(-self.score_samples(X))
 
     def save(self, path) -> Path:
-        """Write one safetensors file: joblib's and pickle's run code when they are loaded, this one does not.
+        """Write one safetensors file: joblib's and pickle's run code when they are loaded, this one
+        does not.
 
         A `random_state` that is no number is not kept.
         """

@@ -1,4 +1,5 @@
-"""From a folder of normal images to a model file; from a folder of images and a model file to scores and a report."""
+"""From a folder of normal images to a model file; from a folder of images and a model file to
+scores and a report."""
 
 import csv
 import io
@@ -13,18 +14,19 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from convae._io import write_all_atomically
 from convae.anomaly import report
 from convae.anomaly.conformal import check_rate, expected_rate, needed
 from convae.anomaly.images import ImageError, list_images, printable, read_images
-from convae.anomaly.inspector import Inspector, enough
-from convae.files import write_all_atomically
+from convae.anomaly.model import Inspector, enough
 
 RESULTS = ("scores.json", "scores.csv", "report.html")  # the first says whose they are, and is written first
 PARTIAL = ".partial.jsonl"  # of an interrupted detection, in its output folder
 
 
 class Folder:
-    """The images below a folder, one after another; those that cannot be read are passed over and remembered.
+    """The images below a folder, one after another; those that cannot be read are passed over and
+    remembered.
 
     Attributes
     ----------
@@ -41,7 +43,8 @@ class Folder:
                 yield image
 
     def read(self, name: str) -> Iterator[tuple[str, np.ndarray]]:
-        """The images of one file, as :func:`convae.anomaly.images.read_images` has them, as far as they can be read."""
+        """The images of one file, as :func:`convae.anomaly.images.read_images` has them, as far as
+        they can be read."""
         try:
             yield from read_images(self.path / name)
         except ImageError as error:
@@ -59,12 +62,14 @@ class Detection(NamedTuple):
 
 
 def fit(folder: Path, model: Path, false_alarms: float = 0.01, progress: bool = True, **options) -> Inspector:
-    """Learn from a folder of normal images and write the model; `options` are those of :meth:`Inspector.fit`.
+    """Learn from a folder of normal images and write the model; `options` are those of
+    :meth:`Inspector.fit`.
 
     Raises
     ------
     OSError, ValueError
-        If the folder has no images, or too few that can be read, or `model` cannot be written; no model is written then.
+        If the folder has no images, or too few that can be read, or `model` cannot be written; no
+        model is written then.
     """
     if model.is_dir():
         raise IsADirectoryError(f"{model} is a folder; give a file to write, such as {model / 'parts.safetensors'}")
@@ -97,7 +102,8 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
            progress: bool = True) -> Detection:
     """Score every image of a folder and write ``scores.csv``, ``scores.json`` and ``report.html``.
 
-    Interrupted, it goes on where it was when called again; an image whose file or model has changed is scored anew.
+    Interrupted, it goes on where it was when called again; an image whose file or model has changed
+    is scored anew.
 
     Parameters
     ----------
@@ -111,7 +117,8 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
     Raises
     ------
     OSError, ValueError
-        If there are no images, none can be read, `model` is none, or `out` cannot be written to or has another folder's results.
+        If there are no images, none can be read, `model` is none, or `out` cannot be written to or
+        has another folder's results.
     """
     check_rate(false_alarms)
     if isinstance(show, bool) or not isinstance(show, int) or show < 0:
@@ -175,7 +182,8 @@ def _refuse_to_replace(out: Path, folder: Path):
 
 
 def _score_all(images: Folder, inspector: Inspector, out: Path, progress: bool) -> tuple[dict[tuple[str, str], float], int]:
-    """The score of each image by file and part: those of an interrupted run that are still true, then all others.
+    """The score of each image by file and part: those of an interrupted run that are still true,
+    then all others.
 
     And of how many the size was changed to the normal ones'.
     """
@@ -198,7 +206,8 @@ def _score_all(images: Folder, inspector: Inspector, out: Path, progress: bool) 
 
 
 def _score_files(images: Folder, names: list[str], inspector: Inspector) -> Iterator[dict]:
-    """A record of each file, once all its images have been scored; files are read as scores are asked for."""
+    """A record of each file, once all its images have been scored; files are read as scores are
+    asked for."""
     waiting = deque()  # the parts that have been read and not scored, and None at the end of each file
     resized = {}
 
@@ -229,7 +238,8 @@ def _lines(*records) -> str:
 
 
 def _read_partial(path: Path, header: dict) -> dict[str, dict]:
-    """The records of an interrupted run by file, if it was of this model and folder; what was cut off does not count."""
+    """The records of an interrupted run by file, if it was of this model and folder; what was cut
+    off does not count."""
     records = []
     try:
         for line in path.read_text(encoding="utf-8").splitlines():

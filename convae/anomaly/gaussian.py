@@ -1,4 +1,5 @@
-"""The regularised Gaussian of images' pixels: how far an image lies from it, and which of its pixels do."""
+"""The regularised Gaussian of images' pixels: how far an image lies from it, and which of its
+pixels do."""
 
 from typing import NamedTuple
 
@@ -22,9 +23,11 @@ class Gaussian(NamedTuple):
         return cls(Space(space.mean, space.axes @ (space.axes / space.axes.norm(dim=0)).T))  # turned back to the pixels
 
     def deviations(self, images: Tensor) -> Tensor:
-        """By how many standard deviations each pixel of ``(N, 1, 28, 28)`` is off, above 0 if too bright, ``(N, 28, 28)``.
+        """By how many standard deviations each pixel of ``(N, 1, 28, 28)`` is off, above 0 if too
+        bright, ``(N, 28, 28)``.
 
-        What pixels share is counted once (the whitening is symmetric): the squares add up to the square of :meth:`distances`.
+        What pixels share is counted once (the whitening is symmetric): the squares add up to the
+        square of :meth:`distances`.
         """
         return self.space.project(averaged(images.double()).flatten(1)).view(-1, *images.shape[2:])
 

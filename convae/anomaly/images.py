@@ -1,4 +1,5 @@
-"""Images from a folder as grey levels in [0, 1]: any common format, any size, each unreadable one named."""
+"""Images from a folder as grey levels in [0, 1]: any common format, any size, each unreadable one
+named."""
 
 import os
 import warnings
@@ -18,7 +19,8 @@ class ImageError(ValueError):
 
 
 def list_images(folder: Path) -> list[str]:
-    """The paths below `folder`, with ``/`` between their parts, whose names end as an image's do: in order, subfolders too.
+    """The paths below `folder`, with ``/`` between their parts, whose names end as an image's do:
+    in order, subfolders too.
 
     Files and folders whose names start with a dot are passed over, links to folders too.
 
@@ -45,7 +47,8 @@ def list_images(folder: Path) -> list[str]:
 
 
 def printable(name: str) -> str:
-    r"""A file's name as text that can be written anywhere: bytes in it that are no UTF-8 become such as ``\x89``."""
+    r"""A file's name as text that can be written anywhere: bytes in it that are no UTF-8 become
+    such as ``\x89``."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -55,25 +58,27 @@ def read_images(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     Parameters
     ----------
     path : Path
-        A picture; or an array file: ``(H, W)`` and ``(H, W, 1, 3 or 4)`` are one image, ``(N, H, W)`` and
-        ``(N, H, W, 1, 3 or 4)`` are N. What a file holds counts, not what its name says; but for array files. Of a picture with a
-        preview or several frames the first counts, but for TIFF's pages, which all do.
+        A picture; or an array file: ``(H, W)`` and ``(H, W, 1, 3 or 4)`` are one image, ``(N, H,
+        W)`` and ``(N, H, W, 1, 3 or 4)`` are N. What a file holds counts, not what its name says;
+        but for array files. Of a picture with a preview or several frames the first counts, but for
+        TIFF's pages, which all do.
 
     Yields
     ------
     part : str
-        Empty if the file holds one image; otherwise such as ``[2]``, for an image of several in a TIFF or an array, or
-        ``[key][2]`` in an ``.npz``.
+        Empty if the file holds one image; otherwise such as ``[2]``, for an image of several in a
+        TIFF or an array, or ``[key][2]`` in an ``.npz``.
     image : ndarray
-        float32, ``(H, W)``, in [0, 1]: brightness, 0 black. Integers are divided by the largest that their type (or, for
-        a picture, its number of bits) can have. Colours count as the eye sees them (ITU-R BT.601); transparent pixels lie on
-        white; a camera's note on which side is up is followed.
+        float32, ``(H, W)``, in [0, 1]: brightness, 0 black. Integers are divided by the largest
+        that their type (or, for a picture, its number of bits) can have. Colours count as the eye
+        sees them (ITU-R BT.601); transparent pixels lie on white; a camera's note on which side is
+        up is followed.
 
     Raises
     ------
     ImageError
-        If it cannot be read, is cut off, too large (Pillow's limit of about 179 million pixels), or has values that are not
-        finite or outside [0, 1].
+        If it cannot be read, is cut off, too large (Pillow's limit of about 179 million pixels), or
+        has values that are not finite or outside [0, 1].
     """
     try:
         yield from _array_file(path) if path.suffix.lower() in ARRAYS else _picture_file(path)

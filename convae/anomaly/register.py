@@ -1,4 +1,5 @@
-"""Images of parts that lie nearly where they always do, moved so that what is the same in all of them lies in one place."""
+"""Images of parts that lie nearly where they always do, moved so that what is the same in all of
+them lies in one place."""
 
 from typing import NamedTuple
 
@@ -23,10 +24,12 @@ class Register(NamedTuple):
 
     @classmethod
     def fit(cls, images: list[np.ndarray]) -> "Register | None":
-        """Learn from two images ``(H, W)`` or more; None if they do not show the same in the same place.
+        """Learn from two images ``(H, W)`` or more; None if they do not show the same in the same
+        place.
 
-        They do if all have one size, and in most of them the left and the right half, or the upper and the lower, agree on how
-        far the image is to be moved. So it is with parts on a ground, and not with cloth.
+        They do if all have one size, and in most of them the left and the right half, or the upper
+        and the lower, agree on how far the image is to be moved. So it is with parts on a ground,
+        and not with cloth.
         """
         n, shape = len(images), images[0].shape
         if any(image.shape != shape for image in images):
@@ -45,7 +48,8 @@ class Register(NamedTuple):
         return cls(mean, np.sqrt(variance + variance.mean()).clip(min=SMALLEST))
 
     def align(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-        """The image ``(H, W)`` moved to where it agrees most with the mean, and by how many rows and columns it was.
+        """The image ``(H, W)`` moved to where it agrees most with the mean, and by how many rows
+        and columns it was.
 
         What it does not reach then is the mean's; what is moved out of the frame is lost.
         """
@@ -70,7 +74,8 @@ class Placed(NamedTuple):
     shift: tuple[int, int]  #: rows and columns by which it was moved
 
     def back(self, found: np.ndarray, ground: np.ndarray) -> np.ndarray:
-        """What was found in the aligned image, where it was in the image; over `ground`, which has the image's shape."""
+        """What was found in the aligned image, where it was in the image; over `ground`, which has
+        the image's shape."""
         height, width = ground.shape
         ground = tiles.padded(ground)
         down, right = self.shift
@@ -109,10 +114,11 @@ def _reach(shape):
 
 
 def _shift(image, template):
-    """Rows and columns by which the image is to be moved for the largest correlation with a template; none, if it is even.
+    """Rows and columns by which the image is to be moved for the largest correlation with a
+    template; none, if it is even.
 
-    What stays where it is must not count: the frame, towards which both fade out, and what is smoother than half of the reach,
-    such as light from one side.
+    What stays where it is must not count: the frame, towards which both fade out, and what is
+    smoother than half of the reach, such as light from one side.
     """
     reach = _reach(image.shape)
     if np.ptp(image) == 0:
@@ -134,7 +140,8 @@ def _halves(mean, axis):
 
 
 def _without_each(images, shifts, mean):
-    """The mean without each of the moved images in turn: to its own share of the mean an image agrees, whatever it shows."""
+    """The mean without each of the moved images in turn: to its own share of the mean an image
+    agrees, whatever it shows."""
     n = len(images)
     return ((n * mean - moved(image, shift, mean)) / (n - 1) for image, shift in zip(images, shifts, strict=True))
 

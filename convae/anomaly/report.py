@@ -6,10 +6,11 @@ import io
 from collections.abc import Iterable
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from convae.anomaly.views import Inspection
-from convae.plots.anomaly import score_histogram
+from convae.plots.style import INK, TRAINING, UNSEEN, new_figure
 
 BRIGHT, DARK = (231, 99, 0), (31, 111, 208)  # orange and blue, which colour-blind readers tell apart
 SMALLEST, LARGEST = 168, 480                 # pixels of a picture's longest side in the report
@@ -84,23 +85,54 @@ def how(view: str, in_place: bool) -> str:
 
 
 def pictures(found: Inspection) -> dict[str, np.ndarray]:
-    """What there is to see of an image, by name: itself, where it differs, and what the model makes of it.
+    """What there is to see of an image, by name: itself, where it differs, and what the model makes
+    of it.
 
-    Each is ``uint8``, ``(H, W)`` or ``(H, W, 3)``, made smaller where a side is longer than :data:`LARGEST`.
+    Each is ``uint8``, ``(H, W)`` or ``(H, W, 3)``, made smaller where a side is longer than
+    :data:`LARGEST`.
     """
     return {name: _shrunk(pixels) for name, pixels in
             {"image": 255 * found.image, "where it differs": overlay(found), "what would be normal": 255 * found.normal}.items()}
 
 
 def overlay(found: Inspection) -> np.ndarray:
-    """The image in pale grey, and over it what is too bright in orange and what is too dark in blue, ``(H, W, 3)`` in [0, 255].
+    """The image in pale grey, and over it what is too bright in orange and what is too dark in
+    blue, ``(H, W, 3)`` in [0, 255].
 
-    Differences up to half of the largest usual one are left out; at twice the largest the colour is full.
+    Differences up to half of the largest usual one are left out; at twice the largest the colour is
+    full.
     """
     grey = 255 * (0.5 + 0.5 * found.image)[..., None].repeat(3, 2)
     strength = ((abs(found.difference) - 0.5) / 1.5).clip(0, 1)[..., None]
     colour = np.where(found.difference[..., None] > 0, BRIGHT, DARK)
     return grey * (1 - strength) + colour * strength
+
+
+def score_histogram(normal, scores, threshold: float) -> Figure:
+    """Shares of held-out normal images and of new images by score, and the threshold.
+
+    Parameters
+    ----------
+    normal, scores : array
+        Of the held-out normal images and of the new ones, ``(n,)`` and ``(N,)``.
+    threshold : float
+    """
+    normal, scores = np.asarray(normal, float), np.asarray(scores, float)
+    edges = np.histogram_bin_edges(np.concatenate([normal, scores, [threshold]]), 60)
+    figure = new_figure(8, 2.8)
+    axes = figure.subplots()
+    axes.hist(normal, edges, weights=np.full(len(normal), 1 / len(normal)), color=TRAINING, alpha=0.6,
+              label=f"normal images held out ({len(normal):,})")
+    axes.hist(scores, edges, weights=np.full(len(scores), 1 / len(scores)), histtype="step", color=UNSEEN, linewidth=1.8,
+              label=f"these images ({len(scores):,})")
+    axes.axvline(threshold, color=INK, linestyle="--", linewidth=1)
+    axes.annotate("anomalous →", (threshold, 1), (4, -4), xycoords=("data", "axes fraction"), textcoords="offset points",
+                  va="top", color=INK)
+    axes.set_xlabel("score: how unlike normal images, as a whole or in one place")
+    axes.set_ylabel("share of images")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return figure
 
 
 def _article(row, found):

@@ -10,20 +10,23 @@ SMALLEST = 1e-9  # that is added to a variance: a thousandth of what 8 bits a pi
 
 
 class Space(NamedTuple):
-    """Features of images, shifted and projected: ``(features − mean) @ axes``; kept in single precision, used in double."""
+    """Features of images, shifted and projected: ``(features − mean) @ axes``; kept in single
+    precision, used in double."""
 
     mean: Tensor  #: ``(F,)``
     axes: Tensor  #: ``(F, K)``
 
     @classmethod
     def fit(cls, *blocks: "Tensor | tuple[Tensor, Space]", axes: int) -> "Space":
-        """The leading principal axes of several kinds of features of the same normal images, each kind with the same weight.
+        """The leading principal axes of several kinds of features of the same normal images, each
+        kind with the same weight.
 
         Parameters
         ----------
         blocks : Tensor, or tuple of Tensor and Space
-            Features ``(N, Fᵢ)`` of normal images, and the space in which they count, if not as they are. Each kind is scaled so
-            that normal images lie at a mean squared distance of 1 from their mean.
+            Features ``(N, Fᵢ)`` of normal images, and the space in which they count, if not as they
+            are. Each kind is scaled so that normal images lie at a mean squared distance of 1 from
+            their mean.
         axes : int
             How many are kept, at most; what lies across them is left out.
         """
@@ -40,14 +43,15 @@ class Space(NamedTuple):
 
     @classmethod
     def whitened(cls, features: Tensor, floor: float) -> "Space":
-        """Where Euclidean distances are regularised Mahalanobis distances: the more normal features ``(N, F)`` vary along a
-        principal axis, the less counts a distance along it.
+        """Where Euclidean distances are regularised Mahalanobis distances: the more normal features
+        ``(N, F)`` vary along a principal axis, the less counts a distance along it.
 
         Parameters
         ----------
         floor : float
-            Added to the variance along every axis, as a multiple of the features' mean variance: the smaller, the more counts
-            a deviation in directions in which normal images hardly vary.
+            Added to the variance along every axis, as a multiple of the features' mean variance:
+            the smaller, the more counts a deviation in directions in which normal images hardly
+            vary.
         """
         mean = features.double().mean(0)
         centred = features.double() - mean
@@ -62,18 +66,20 @@ class Space(NamedTuple):
 
 
 def left_out(distances: Tensor, n: int) -> Tensor:
-    """The distances ``(N,)`` from the mean of the `n` features that a space was whitened on, as if each were not one of them.
+    """The distances ``(N,)`` from the mean of the `n` features that a space was whitened on, as if
+    each were not one of them.
 
-    As they are, they are far too small where there are fewer features than dimensions. In closed form, by Sherman and Morrison's
-    (1950) for the inverse without one of them; that the floor would change as well is left out, which makes them
-    too small where features are very few.
+    As they are, they are far too small where there are fewer features than dimensions. In closed
+    form, by Sherman and Morrison's (1950) for the inverse without one of them; that the floor would
+    change as well is left out, which makes them too small where features are very few.
     """
     squared = distances.square()
     return (n / (n - 1) * squared / (1 - squared / (n - 1)).clamp(min=1e-4)).sqrt()  # rounding could take all of it away
 
 
 def _principal(centred):
-    """Variances in ascending order and orthonormal principal axes of centred data ``(N, F)``; all, or the N that there are."""
+    """Variances in ascending order and orthonormal principal axes of centred data ``(N, F)``; all,
+    or the N that there are."""
     n, width = centred.shape
     if n >= width:
         return _eigh(centred.T @ centred / n)

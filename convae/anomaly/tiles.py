@@ -1,4 +1,5 @@
-"""A large image as overlapping tiles of the model's size, and what was found on each, stitched together again."""
+"""A large image as overlapping tiles of the model's size, and what was found on each, stitched
+together again."""
 
 import numpy as np
 
@@ -11,7 +12,8 @@ WINDOW = np.maximum(np.outer(_HANN, _HANN), 1e-3).astype(np.float32)  # a tile's
 
 
 def corners(height: int, width: int, stride: int = STRIDE) -> np.ndarray:
-    """Row and column of each tile's upper left pixel, ``(T, 2)``: a grid, and the last tiles flush with the image's edge.
+    """Row and column of each tile's upper left pixel, ``(T, 2)``: a grid, and the last tiles flush
+    with the image's edge.
 
     Raises
     ------
@@ -25,7 +27,8 @@ def corners(height: int, width: int, stride: int = STRIDE) -> np.ndarray:
 
 
 def padded(image: np.ndarray) -> np.ndarray:
-    """The image ``(H, W)`` with its last row and column repeated until each side has a tile's length."""
+    """The image ``(H, W)`` with its last row and column repeated until each side has a tile's
+    length."""
     return np.pad(image, [(0, max(0, SIDE - length)) for length in image.shape], mode="edge")
 
 

@@ -1,4 +1,5 @@
-"""Two ways to look at images of any size with a detector of 28 × 28: shrunk to that as a whole, or cut into tiles of it."""
+"""Two ways to look at images of any size with a detector of 28 × 28: shrunk to that as a whole, or
+cut into tiles of it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -25,7 +26,8 @@ _LARGE_AT_ONCE = 16   # images of any size
 
 
 def constants() -> list:
-    """All that decides on the scores of a view beside the detector, the Gaussian and the register."""
+    """All that decides on the scores of a view beside the detector, the Gaussian and the
+    register."""
     return [TILES, REFERENCES, PIXELS, FEWEST, SMALLEST]
 
 
@@ -48,7 +50,8 @@ class Inspection(NamedTuple):
 
 
 class View(ABC):
-    """A detector of 28 × 28 images, with a way to show images ``(H, W)`` in [0, 1], as float32, to it.
+    """A detector of 28 × 28 images, with a way to show images ``(H, W)`` in [0, 1], as float32, to
+    it.
 
     Attributes
     ----------
@@ -56,8 +59,8 @@ class View(ABC):
     gaussian : Gaussian or None
         If there is one, the distance from it counts beside the detector's two scores.
     levels : Tensor
-        What is usual of each of these two or three scores, ``(1, K)``, or in each of many places, ``(T, K)``; in tiles, their
-        geometric mean.
+        What is usual of each of these two or three scores, ``(1, K)``, or in each of many places,
+        ``(T, K)``; in tiles, their geometric mean.
     usual : list of float
         What all but one in a thousand pixels of a normal image keep to in each map, on average.
     register : Register or None
@@ -72,7 +75,8 @@ class View(ABC):
     @classmethod
     @abstractmethod
     def fit(cls, images: Iterable[np.ndarray], held_out: np.ndarray, seed: int, gaussian: bool, **options) -> "View":
-        """Learn from those images that are not `held_out` ``(N,)``; `options` are those of :meth:`Detector.fit`.
+        """Learn from those images that are not `held_out` ``(N,)``; `options` are those of
+        :meth:`Detector.fit`.
 
         A whole has a Gaussian if `gaussian` says so, tiles always.
         """
@@ -92,12 +96,14 @@ class View(ABC):
         return Inspection(look.score, look.image, look.normal.clip(0, 1), difference)
 
     def _found(self, images: Tensor, unusual: Tensor) -> Tensor:
-        """Each score of `images`, the Gaussian's of `unusual`; both ``(N, 1, 28, 28)``; ``(K, N)``."""
+        """Each score of `images`, the Gaussian's of `unusual`; both ``(N, 1, 28, 28)``; ``(K,
+        N)``."""
         found = self.detector.both(images)
         return torch.cat([found, self.gaussian.distances(unusual)[None]]) if self.gaussian else found
 
     def _explain(self, images, unusual, levels) -> tuple[np.ndarray, list[np.ndarray]]:
-        """What the detector makes of `images`, and maps of where they are unusual, each ``(N, 28, 28)``."""
+        """What the detector makes of `images`, and maps of where they are unusual, each ``(N, 28,
+        28)``."""
         repaired, difference = self.detector.explain(images)
         maps = [difference / levels[:, 1, None, None]]
         if self.gaussian:
@@ -123,7 +129,8 @@ class View(ABC):
 
 
 class Whole(View):
-    """Every image as a whole, resized; several hundred are scored at a time. A score is one as a multiple of its level."""
+    """Every image as a whole, resized; several hundred are scored at a time. A score is one as a
+    multiple of its level."""
 
     @classmethod
     def fit(cls, images, held_out, seed, gaussian, **options):
@@ -152,15 +159,17 @@ class Whole(View):
 
 
 class Tiles(View):
-    """Every image in overlapping tiles, of which the most unusual counts; what is found is stitched together.
+    """Every image in overlapping tiles, of which the most unusual counts; what is found is stitched
+    together.
 
-    A tile's score is how far the logarithm of one is above that of its level, in units of what is the furthest in a normal image.
+    A tile's score is how far the logarithm of one is above that of its level, in units of what is
+    the furthest in a normal image.
 
     Attributes
     ----------
     register : Register or None
-        If there is one, each image is moved to where it agrees with normal ones, the Gaussian is that of what is unusual for its
-        place, and levels are those of each place.
+        If there is one, each image is moved to where it agrees with normal ones, the Gaussian is
+        that of what is unusual for its place, and levels are those of each place.
     spread : Tensor
         What the logarithm of a score over its level is divided by, of the shape of `levels`.
     """
@@ -180,7 +189,8 @@ class Tiles(View):
         return view
 
     def _usual_in(self, references):
-        """Levels and spread of the scores in normal images, in each place if there is a register, else in all alike."""
+        """Levels and spread of the scores in normal images, in each place if there is a register,
+        else in all alike."""
         logs = [torch.cat([self._found(*part[:2]) for _, *part in self._tiles_of(place(image, self.register))], 1).T
                 .clamp(min=SMALLEST).log() for image in references]  # each (T, K)
         by_place = torch.stack(logs) if self.register else torch.cat(logs)[:, None]
@@ -194,7 +204,8 @@ class Tiles(View):
         return (each.max().item() for each in self.highest(images))
 
     def highest(self, images: Iterable[np.ndarray]) -> Iterator[Tensor]:
-        """The highest of any tile by each of the three scores, ``(3,)``: to the nearest, largest difference, by the Gaussian."""
+        """The highest of any tile by each of the three scores, ``(3,)``: to the nearest, largest
+        difference, by the Gaussian."""
         for image in images:
             yield torch.stack([self._scores_of(part).amax(1) for part in self._tiles_of(place(image, self.register))]).amax(0)
 
@@ -217,7 +228,8 @@ class Tiles(View):
         return (self._found(shown, unusual).clamp(min=SMALLEST) / levels.T).log() / spread.T
 
     def _tiles_of(self, placed):
-        """Some hundred tiles at a time: places, tiles of the image and of what is unusual in it, levels and spread there."""
+        """Some hundred tiles at a time: places, tiles of the image and of what is unusual in it,
+        levels and spread there."""
         places = tiles.corners(*placed.aligned.shape)
         levels, spread = (each.expand(len(places), -1) for each in (self.levels, self.spread))
         for start in range(0, len(places), _AT_ONCE):
@@ -240,7 +252,8 @@ class Tiles(View):
 
 
 def _references(images, numbers) -> list[np.ndarray]:
-    """Those of the chosen images that are kept in memory: every second, every fourth and so on, where all are too much."""
+    """Those of the chosen images that are kept in memory: every second, every fourth and so on,
+    where all are too much."""
     kept, step = [], 1
     for i, image in enumerate(_chosen(images, numbers[:REFERENCES])):
         if i % step == 0:
@@ -251,7 +264,8 @@ def _references(images, numbers) -> list[np.ndarray]:
 
 
 def _draw(images, numbers, register, generator) -> tuple[Tensor, Tensor]:
-    """Tiles from random places, the same number from each chosen image, and what is unusual in them, ``(M, 1, 28, 28)``."""
+    """Tiles from random places, the same number from each chosen image, and what is unusual in
+    them, ``(M, 1, 28, 28)``."""
     each, drawn = -(-TILES // len(numbers)), []
     for image in _chosen(images, numbers):
         placed = place(image, register)

@@ -1,7 +1,9 @@
-"""From a task (a recipe, and what to hold out) to a record: one model trained, and everything the claims need measured.
+"""From a task (a recipe, and what to hold out) to a record: one model trained, and everything the
+claims need measured.
 
-A record is plain JSON and holds no effect, no threshold and no verdict: those are made of records afterwards
-(:mod:`convae.claims.statements`), so that they can change without training anything again.
+A record is plain JSON and holds no effect, no threshold and no verdict: those are made of records
+afterwards (:mod:`convae.claims.statements`), so that they can change without training anything
+again.
 """
 
 import platform
@@ -18,11 +20,11 @@ from torch import Tensor
 
 from convae.data import load_mnist
 from convae.evaluation import correction, errors, latent, recognition, sharpness, shifts
-from convae.evaluation.forward import decode, encode, reconstruct, squared_error
+from convae.evaluation.inference import decode, encode, reconstruct, squared_error
 from convae.models import count
+from convae.pretrained import load_card, load_pretrained
 from convae.recipes import Recipe, key_of
 from convae.training import train, unseen_metrics
-from convae.weights import load_card, load_pretrained
 
 VERSION = 1                      # of what is measured and how: another version makes other keys
 PERCENTILES = (50, 90, 95, 99, 99.5, 99.9)
@@ -40,8 +42,9 @@ class Task:
     ----------
     recipe : Recipe
     held_out : int
-        So many of the 60,000 training images, drawn with the recipe's seed, are not trained on but measured as unseen:
-        they were written by the same people as the others, which MNIST's test images were not.
+        So many of the 60,000 training images, drawn with the recipe's seed, are not trained on but
+        measured as unseen: they were written by the same people as the others, which MNIST's test
+        images were not.
     """
 
     recipe: Recipe
@@ -54,7 +57,8 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Sixteen hexadecimal digits that differ whenever the recipe, what is held out, the judge or the measuring does."""
+        """Sixteen hexadecimal digits that differ whenever the recipe, what is held out, the judge
+        or the measuring does."""
         content = [self.recipe.to_dict(), self.held_out, VERSION, load_card("classifier")["sha256"]]
         return key_of(content)
 
@@ -104,7 +108,8 @@ def measure(model, recipe: Recipe, trained_on: Tensor, held_out: Tensor) -> dict
 
 
 def baseline() -> dict:
-    """What the criteria compare with and no training changes: PCA, the unseen images' own look, a perfect repair."""
+    """What the criteria compare with and no training changes: PCA, the unseen images' own look, a
+    perfect repair."""
     images, labels = unseen()
     known, known_labels = training_images().flatten(1).numpy(), training_labels().numpy()
     spaces = {}
@@ -121,7 +126,8 @@ def baseline() -> dict:
 
 
 def of_latent_space(known_z, known_labels, z, labels) -> dict:
-    """Claims A to C: clusters, their sizes, gaps. The permuted labels are a control: they must show no clusters."""
+    """Claims A to C: clusters, their sizes, gaps. The permuted labels are a control: they must show
+    no clusters."""
     permuted = np.random.default_rng(0).permutation(10_000)
     shares = latent.neighbour_shares(known_z, known_labels, z)
     own = shares[np.arange(len(labels)), labels] >= 0.9
@@ -211,7 +217,8 @@ def of_correction(model) -> dict:
 
 
 def of_errors(model, trained_on, held_out) -> dict:
-    """Claims F and G: errors of images trained on, of images not trained on, and of pictures unlike digits."""
+    """Claims F and G: errors of images trained on, of images not trained on, and of pictures unlike
+    digits."""
     def error(pictures):
         return squared_error(reconstruct(model, pictures), pictures).double().numpy()
 

@@ -3,45 +3,47 @@
 import json
 from pathlib import Path
 
-from convae import findings, readme
-from convae.claims import measure
-from convae.claims.designs import STUDIES
+from convae._io import write_all_atomically
+from convae.claims import measure, results
+from convae.claims.design import STUDIES
 from convae.claims.records import RECORDS, casts_of, to_text
-from convae.claims.sweep import sweep
 from convae.claims.verdicts import evaluate
-from convae.files import write_all_atomically
-from convae.notebook import to_json
+from convae.reproduce import readme
+from convae.reproduce.notebook import to_json
+from convae.reproduce.sweep import sweep
 
 
 def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler: str | None = None,
                       workers: int | None = None) -> list[str]:
-    """Do studies and put their records, and what follows from all records, in their places; returns what was written.
+    """Do studies and put their records, and what follows from all records, in their places; returns
+    what was written.
 
     Parameters
     ----------
     studies : list of str
-        Of :data:`convae.claims.designs.STUDIES`.
+        Of :data:`convae.claims.design.STUDIES`.
     folder, scheduler, workers
-        As for :func:`convae.claims.sweep.sweep`.
+        As for :func:`convae.reproduce.sweep.sweep`.
 
     Raises
     ------
-    convae.claims.sweep.SweepError
+    convae.reproduce.sweep.SweepError
         If tasks failed: nothing is replaced then.
     """
     contents = {RECORDS / "baseline.json": json.dumps(measure.baseline()) + "\n"}
     for study in studies:
-        contents[RECORDS / f"{study}.jsonl"] = to_text(sweep(list(STUDIES[study]().values()), folder, scheduler, workers))
+        tasks = list(STUDIES[study]().values())
+        contents[RECORDS / f"{study}.jsonl"] = to_text(sweep(tasks, folder, scheduler, workers, run=measure.run))
     write_all_atomically(contents)
     return [*map(str, contents), *publish()]
 
 
 def publish() -> list[str]:
     """Write what follows from the committed records; returns what was written."""
-    contents: dict[Path, str] = {findings.CLAIMS: claims_json()}
+    contents: dict[Path, str] = {results.CLAIMS: claims_json()}
     write_all_atomically(contents)
-    findings.load.cache_clear()
-    changed = readme.changes({})
+    results.load.cache_clear()
+    changed = readme.changes("figures/claims.json", results.readme_block())
     write_all_atomically(changed)
     return [str(path) for path in [*contents, *changed]]
 

@@ -1,9 +1,10 @@
-"""The records on which the claims' verdicts stand: committed, one line each, because they take hours to make."""
+"""The records on which the claims' verdicts stand: committed, one line each, because they take
+hours to make."""
 
 import json
 from pathlib import Path
 
-from convae.claims.designs import STUDIES, Role
+from convae.claims.design import STUDIES, Role
 from convae.claims.statements import Cast
 
 RECORDS = Path(__file__).parent / "records"
@@ -29,7 +30,8 @@ def load_baseline() -> dict:
 
 
 def casts(roles: dict[Role, object], records: dict[str, dict], baseline: dict) -> dict[tuple[int | None, int], Cast]:
-    """For each universe and seed of a study, its records by role; those of models not trained yet are left out."""
+    """For each universe and seed of a study, its records by role; those of models not trained yet
+    are left out."""
     found: dict = {}
     for role, task in roles.items():
         if task.key in records:

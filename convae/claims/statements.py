@@ -1,10 +1,13 @@
-"""The paper's claims as data: where each stands, what it says in our words, and the criteria that decide it.
+"""The paper's claims as data: where each stands, what it says in our words, and the criteria that
+decide it.
 
-A criterion is a measured effect and the threshold that it must pass. The thresholds are natural points where there is
-one (no difference, one half, equality) and stated ones elsewhere. They were fixed when only models of seed 0 had been
-seen, which take no part in any verdict; verdicts come from seeds 1 to 10. The exception, two criteria of E, is in README.md.
+A criterion is a measured effect and the threshold that it must pass. The thresholds are natural
+points where there is one (no difference, one half, equality) and stated ones elsewhere. They were
+fixed when only models of seed 0 had been seen, which take no part in any verdict; verdicts come
+from seeds 1 to 10. The exception, two criteria of E, is in README.md.
 
-The first criterion of a claim is its primary one: the one followed through the choices that the paper leaves open.
+The first criterion of a claim is its primary one: the one followed through the choices that the
+paper leaves open.
 """
 
 from collections.abc import Callable
@@ -52,7 +55,8 @@ def latent(name, key):
 
 
 def both(measured, effect, threshold, **options):
-    """A criterion in 2-D and the same in 3-D; `effect` takes the dimension and gives the criterion's effect."""
+    """A criterion in 2-D and the same in 3-D; `effect` takes the dimension and gives the
+    criterion's effect."""
     return tuple(Criterion(f"{measured}, {d}-D", effect(d), threshold, **options) for d in (2, 3))
 
 
@@ -90,7 +94,8 @@ def over(a, b):
 
 
 def tail_ratio(record, name, percentile):
-    """Share of the images not trained on that err more than the percentile, over the same share of those trained on."""
+    """Share of the images not trained on that err more than the percentile, over the same share of
+    those trained on."""
     of = record["error"][name]
     tail = of["tail"][f"{percentile:g}"]
     return (tail["unseen"] / of["images"]) / (tail["known"] / record["error"]["images_trained_on"])
@@ -133,7 +138,8 @@ def under_shifts(family, key, compare):
 
 
 def agreement(family):
-    """Share of the criteria of A, B and C that come out alike, on one side of the threshold, in dense and conv. models."""
+    """Share of the criteria of A, B and C that come out alike, on one side of the threshold, in
+    dense and conv. models."""
     def effect(c):
         dense = c._replace(conv=getattr(c, family))
         alike = []
@@ -198,8 +204,9 @@ CLAIMS = {
     "E": Claim("4.3, Fig. 6", "64-D VAE: corrections are local, so comparing input and output localises a defect.", (
         Criterion("planted gaps found by the largest correction", correction("gap", "found"), 0.9),
         Criterion("planted blots found by the largest correction", correction("blot", "found"), 0.9),
-        # A perfect repair tells a gap's square with an area of 0.89 only, as parts of it had no ink before. So the area counts
-        # beyond chance, as a share of a perfect repair's; for blots 0.8 of that is the 0.9 that was fixed first for both.
+        # A perfect repair tells a gap's square with an area of 0.89 only, as parts of it had no ink
+        # before. So the area counts beyond chance, as a share of a perfect repair's; for blots 0.8
+        # of that is the 0.9 that was fixed first for both.
         Criterion("a gap localised by the change, of a perfect repair (ROC area beyond ½)", localised("gap"), 0.8),
         Criterion("a blot localised by the change, of a perfect repair (ROC area beyond ½)", localised("blot"), 0.8),
         Criterion("part of a character that is changed", outputs(64, "reach"), 0.5, below=True),

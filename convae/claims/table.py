@@ -1,12 +1,13 @@
-"""The table of verdicts as HTML: sorted by a click on a column's head, each row opening to its plot and its numbers."""
+"""The table of verdicts as HTML: sorted by a click on a column's head, each row opening to its plot
+and its numbers."""
 
 import base64
 from html import escape
 
-from convae import findings
+from convae.claims import results
+from convae.claims.plots import criteria_of
 from convae.claims.verdicts import RATE
-from convae.notebook import DPI_SHOWN, to_png
-from convae.plots.claims import criteria_of
+from convae.reproduce.notebook import DPI_SHOWN, to_png
 
 COLOURS = {"reproduced": "#1f6fd0", "reproduced in part": "#5b86bd", "not reproduced": "#e76300",
            "not decidable from the text": "#707070"}
@@ -50,12 +51,12 @@ def _body(number, name, claim):
     cells = (
         (f"{number:02}", f"<b>{name}</b> ({claim['where']})"),
         (claim["statement"], escape(claim["statement"])),
-        (f"{primary['effect']:012.6f}", f"{escape(primary['measured'])}: <b>{findings.effect(primary)}</b>; claimed: "
-                                        f"{escape(findings.rule(primary))}"),
+        (f"{primary['effect']:012.6f}", f"{escape(primary['measured'])}: <b>{results.effect(primary)}</b>; claimed: "
+                                        f"{escape(results.rule(primary))}"),
         (f"{held / len(criteria):.3f}", f"{held} of {len(criteria)}"),
-        (f"{universes['share']:.3f}", findings.universes_that_pass(primary)) if universes else ("", "–"),
+        (f"{universes['share']:.3f}", results.universes_that_pass(primary)) if universes else ("", "–"),
         (claim["verdict"], "<br>".join([f'<b style="color: {COLOURS[claim["verdict"]]}">{claim["verdict"]}</b>',
-                                        *findings.with_our_choices(claim)])),
+                                        *results.with_our_choices(claim)])),
     )
     row = "".join(f'<td data-key="{escape(key, quote=True)}">{text}</td>' for key, text in cells)
     picture = base64.b64encode(to_png(criteria_of(claim), DPI_SHOWN)).decode()
@@ -77,11 +78,11 @@ def _affected_by(universes):
     """The choice that most surely changes it, if any does."""
     if not universes or universes["choices"][universes["most"]]["p"] >= RATE:
         return "–"
-    return findings.text_of(universes["most"])
+    return results.text_of(universes["most"])
 
 
 def _criterion(c):
     universes = c["universes"]
-    texts = (c["measured"], findings.rule(c), findings.effect(c), f"{c['p_adjusted']:.4f}", "yes" if c["holds"] else "no",
-             findings.universes_that_pass(c) if universes else "–", _affected_by(universes))
+    texts = (c["measured"], results.rule(c), results.effect(c), f"{c['p_adjusted']:.4f}", "yes" if c["holds"] else "no",
+             results.universes_that_pass(c) if universes else "–", _affected_by(universes))
     return "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in texts) + "</tr>"

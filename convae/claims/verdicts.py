@@ -1,20 +1,26 @@
-"""From records to verdicts: effects with intervals, tests corrected for their number, and what the open choices change.
+"""From records to verdicts: effects with intervals, tests corrected for their number, and what the
+open choices change.
 
-- An effect is the mean over the seeds, with a bootstrap 95 % interval over them; ratios are averaged by their logarithms.
-- It **holds** if it lies on the claim's side of its threshold by an exact sign-flip test over the seeds, one-sided, at a false
+- An effect is the mean over the seeds, with a bootstrap 95 % interval over them; ratios are
+  averaged by their logarithms.
+- It **holds** if it lies on the claim's side of its threshold by an exact sign-flip test over the
+  seeds, one-sided, at a false
   discovery rate of 5 % over all criteria of all claims (Benjamini and Hochberg 1995).
-- A claim is **reproduced** if all its criteria hold, **reproduced in part** if some do, **not reproduced** if none does.
-- If the primary criterion passes its threshold in a quarter to three quarters of the universes, that is, of the choices which
-  the paper leaves open, the claim is **not decidable from the text**, whatever the default choices say.
+- A claim is **reproduced** if all its criteria hold, **reproduced in part** if some do, **not
+  reproduced** if none does.
+- If the primary criterion passes its threshold in a quarter to three quarters of the universes,
+  that is, of the choices which
+  the paper leaves open, the claim is **not decidable from the text**, whatever the default choices
+  say.
 """
 
 import numpy as np
 from scipy.stats import f as f_distribution
 from scipy.stats import false_discovery_control
 
-from convae.claims.designs import CHOICES, design
+from convae.claims.design import CHOICES, design
 from convae.claims.statements import CLAIMS, Cast, Criterion, tail_ratio
-from convae.evaluation.statistics import mean_over_seeds, ratio_of_shares, sign_flip_p
+from convae.evaluation.intervals import mean_over_seeds, ratio_of_shares, sign_flip_p
 
 RATE = 0.05
 UNDECIDABLE = (0.25, 0.75)
@@ -73,7 +79,8 @@ def verdict(holds: list[bool], share_of_universes: float | None) -> str:
 
 
 def over_seeds(criterion: Criterion, casts: list[Cast]) -> dict:
-    """The effect over the casts, one a seed: mean, interval, every seed's, and the exact p that it is not the claim's."""
+    """The effect over the casts, one a seed: mean, interval, every seed's, and the exact p that it
+    is not the claim's."""
     values = np.array([criterion.effect(cast) for cast in casts], float)
     margins = (_scale(criterion, values) - _scale(criterion, criterion.threshold)) * (-1 if criterion.below else 1)
     return {
@@ -83,20 +90,23 @@ def over_seeds(criterion: Criterion, casts: list[Cast]) -> dict:
 
 
 def failed_trainings(universes: Casts) -> list[dict]:
-    """Those whose error is above :data:`FAILED`: universe, seed, family, model, error over energy."""
+    """Those whose error is above :data:`FAILED`: universe, seed, family, model, error over
+    energy."""
     return [{"universe": universe, "seed": seed, "family": family, "model": name, "error": record["shift"][0]["error"]}
             for (universe, seed), cast in universes.items() for family in ("conv", "small")
             for name, record in getattr(cast, family).items() if record["shift"][0]["error"] > FAILED]
 
 
 def over_universes(criterion: Criterion, universes: Casts, failed: set[int] = frozenset()) -> dict | None:
-    """The effect in every universe, the share in which it passes, and how much of its variance each choice explains.
+    """The effect in every universe, the share in which it passes, and how much of its variance each
+    choice explains.
 
-    A universe's effect is the mean over its seeds, the same for all. With each choice's share stands p of the F-test that the
-    choice does nothing, in a model of all choices' main effects, times the number of choices (Bonferroni): some share is
-    always explained by chance. What seeds explain is the share that chance leads to expect, estimated from how much they
-    differ within universes, beyond what a seed does to all alike; it is unknown with one seed, and can come out above 1.
-    `failed` are universes to leave out of a second share.
+    A universe's effect is the mean over its seeds, the same for all. With each choice's share
+    stands p of the F-test that the choice does nothing, in a model of all choices' main effects,
+    times the number of choices (Bonferroni): some share is always explained by chance. What seeds
+    explain is the share that chance leads to expect, estimated from how much they differ within
+    universes, beyond what a seed does to all alike; it is unknown with one seed, and can come out
+    above 1. `failed` are universes to leave out of a second share.
     """
     by_universe: dict[int, list[float]] = {}
     for (universe, _), cast in universes.items():
@@ -133,8 +143,9 @@ def over_universes(criterion: Criterion, universes: Casts, failed: set[int] = fr
 
 
 def _share_of_seeds(scaled, total):
-    """Of the sum of squares between universes' means, the share that their seeds' variance leads to expect: seeds are crossed
-    with universes, and what one does to all of them moves all means alike."""
+    """Of the sum of squares between universes' means, the share that their seeds' variance leads to
+    expect: seeds are crossed with universes, and what one does to all of them moves all means
+    alike."""
     universes, seeds = scaled.shape
     if seeds == 1:
         return None
@@ -164,7 +175,8 @@ def _mean(criterion, values):
 
 
 def _tails(casts: list[Cast]) -> dict:
-    """Claim F2 at every threshold: the ratio over the seeds, and the exact interval of the median seed alone."""
+    """Claim F2 at every threshold: the ratio over the seeds, and the exact interval of the median
+    seed alone."""
     tails = {}
     for title, record, name in (
             ("64-D VAE, test images", lambda c: c.conv["vae_64d"], "unseen"),
@@ -182,6 +194,7 @@ def _tails(casts: list[Cast]) -> dict:
 
 
 def _controls(casts: list[Cast]) -> dict:
-    """What the measures of clustering give for permuted labels: they must find nothing (1-NN: one in ten, by chance)."""
+    """What the measures of clustering give for permuted labels: they must find nothing (1-NN: one
+    in ten, by chance)."""
     return {key: {f"{d}d": [cast.conv[f"ae_{d}d"]["latent"][f"{key}_permuted"] for cast in casts] for d in (2, 3)}
             for key in ("neighbour_score", "cluster_agreement", "silhouette")}

@@ -1,1 +1,2 @@
-"""Measurements on trained models and their outputs. Labels are used here only to judge, never to train."""
+"""Measurements on trained models and their outputs. Labels are used here only to judge, never to
+train."""

@@ -1,6 +1,8 @@
-"""What a reconstruction changed in its input: ink added, ink removed, and where (section 4.3, Fig. 6).
+"""What a reconstruction changed in its input: ink added, ink removed, and where (section 4.3, Fig.
+6).
 
-The paper circled corrections by hand; here a rule finds them: connected pixels that changed by more than a threshold.
+The paper circled corrections by hand; here a rule finds them: connected pixels that changed by more
+than a threshold.
 """
 
 from typing import NamedTuple
@@ -25,7 +27,8 @@ class Region(NamedTuple):
 
 
 def corrected_regions(image: Tensor, reconstruction: Tensor, threshold: float, pixels: int) -> list[Region]:
-    """Regions of at least `pixels` connected pixels that changed by more than `threshold`, the largest mass first.
+    """Regions of at least `pixels` connected pixels that changed by more than `threshold`, the
+    largest mass first.
 
     Parameters
     ----------
@@ -65,11 +68,12 @@ def changed_ink(images: Tensor, reconstructions: Tensor) -> Tensor:
 
 
 def reach(images: Tensor, reconstructions: Tensor, threshold: float, block: int = 4) -> Tensor:
-    """How much of each character was changed: of the blocks with ink, the share with a change by more than `threshold`, ``(N,)``.
+    """How much of each character was changed: of the blocks with ink, the share with a change by
+    more than `threshold`, ``(N,)``.
 
-    A local correction reaches few of them, a redrawn character most. A block is `block` × `block` pixels; it has ink if a
-    pixel of input or output is darker than ½; without any, 0. One changed pixel is enough for a block: a digit moved by one
-    pixel counts as redrawn.
+    A local correction reaches few of them, a redrawn character most. A block is `block` × `block`
+    pixels; it has ink if a pixel of input or output is darker than ½; without any, 0. One changed
+    pixel is enough for a block: a digit moved by one pixel counts as redrawn.
     """
     def any_pixel(mask):
         return max_pool2d(mask.float(), block).flatten(1).bool()
@@ -87,7 +91,8 @@ def plant_defects(images: Tensor, kind: str, size: int = 4, seed: int = 0) -> tu
     images : Tensor
         ``(N, 1, 28, 28)`` in [0, 1], each with some ink.
     kind : {"blot", "gap"}
-        A square of ink where there was none, beside the digit or inside it; or a square around a pixel of ink, erased.
+        A square of ink where there was none, beside the digit or inside it; or a square around a
+        pixel of ink, erased.
     size : int
         The square's side, in pixels.
     seed : int
@@ -118,7 +123,8 @@ def plant_defects(images: Tensor, kind: str, size: int = 4, seed: int = 0) -> tu
 
 
 def found(regions: list[Region], corner, size: int = 4, margin: int = 1) -> bool:
-    """Whether the largest correction is centred in the square at `corner` (row, column), or up to `margin` beside it."""
+    """Whether the largest correction is centred in the square at `corner` (row, column), or up to
+    `margin` beside it."""
     if not regions:
         return False
     column, row = regions[0].centre
@@ -126,11 +132,12 @@ def found(regions: list[Region], corner, size: int = 4, margin: int = 1) -> bool
 
 
 def change_map_area(images: Tensor, reconstructions: Tensor, corners: np.ndarray, size: int = 4) -> np.ndarray:
-    """How well the change tells a defect's pixels from all others: area under the ROC curve of each image, ``(N,)``.
+    """How well the change tells a defect's pixels from all others: area under the ROC curve of each
+    image, ``(N,)``.
 
-    ½ is chance, 1 says that every pixel of the defect changed more than any other. A perfect repair leaves those pixels of an
-    erased square alone that had no ink before, and so stays below 1. No threshold is involved. `corners` ``(N, 2)`` and
-    `size` are :func:`plant_defects`'.
+    ½ is chance, 1 says that every pixel of the defect changed more than any other. A perfect repair
+    leaves those pixels of an erased square alone that had no ink before, and so stays below 1. No
+    threshold is involved. `corners` ``(N, 2)`` and `size` are :func:`plant_defects`'.
     """
     change = (reconstructions - images).abs()[:, 0].numpy()
     defect = np.zeros(change.shape, bool)

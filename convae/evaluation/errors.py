@@ -1,4 +1,5 @@
-"""The reconstruction error as a measure of strangeness: its distribution, its tail, anomalies (section 4.3, Fig. 7)."""
+"""The reconstruction error as a measure of strangeness: its distribution, its tail, anomalies
+(section 4.3, Fig. 7)."""
 
 from typing import NamedTuple
 
@@ -23,19 +24,22 @@ def tail(known, unseen, percentile: float) -> Tail:
 
 
 def largest_distance(known, unseen) -> float:
-    """The largest distance between two cumulative distributions (Kolmogorov and Smirnov), from 0 to 1."""
+    """The largest distance between two cumulative distributions (Kolmogorov and Smirnov), from 0 to
+    1."""
     return float(ks_2samp(known, unseen).statistic)
 
 
 def probability_larger(errors, than) -> float:
-    """That a random one of `errors` exceeds a random one of `than`; ½ if the two are alike (Mann and Whitney)."""
+    """That a random one of `errors` exceeds a random one of `than`; ½ if the two are alike (Mann
+    and Whitney)."""
     than = np.sort(than)
     below_or_level = [np.searchsorted(than, errors, side).mean() for side in ("left", "right")]  # of two alike, half counts
     return float(np.mean(below_or_level) / len(than))
 
 
 def anomalies(images: Tensor, seed: int = 0) -> dict[str, Tensor]:
-    """Pictures unlike digits, made from digits ``(N, 1, 28, 28)`` by a rule: one of each kind for each digit.
+    """Pictures unlike digits, made from digits ``(N, 1, 28, 28)`` by a rule: one of each kind for
+    each digit.
 
     Parameters
     ----------
@@ -47,7 +51,8 @@ def anomalies(images: Tensor, seed: int = 0) -> dict[str, Tensor]:
     Returns
     -------
     dict
-        From what was done to pictures of the images' shape. A mirrored 0, 1, 3 or 8 is still a digit.
+        From what was done to pictures of the images' shape. A mirrored 0, 1, 3 or 8 is still a
+        digit.
     """
     order = np.random.default_rng(seed).permutation(images[0].numel())
     return {

@@ -9,11 +9,12 @@ from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 from sklearn.neighbors import KDTree, KNeighborsClassifier
 from torch import Tensor
 
-from convae.evaluation.forward import decode
+from convae.evaluation.inference import decode
 
 
 def neighbour_accuracy(known_z, known_labels, z, labels, neighbours: int = 1) -> float:
-    """Share of `z` whose digit a vote of the nearest `known_z` names: do unseen digits fall among their own kind?
+    """Share of `z` whose digit a vote of the nearest `known_z` names: do unseen digits fall among
+    their own kind?
 
     Parameters
     ----------
@@ -29,17 +30,21 @@ def neighbour_accuracy(known_z, known_labels, z, labels, neighbours: int = 1) ->
 
 
 def silhouette(z, labels) -> float:
-    """Mean silhouette of the digits as clusters, from −1 to 1: how much nearer a point lies to its own than to the next.
+    """Mean silhouette of the digits as clusters, from −1 to 1: how much nearer a point lies to its
+    own than to the next.
 
-    Rousseeuw (1987). Independent of scale; low for clusters that touch, and for clusters that are long or in two parts.
+    Rousseeuw (1987). Independent of scale; low for clusters that touch, and for clusters that are
+    long or in two parts.
     """
     return float(silhouette_score(np.asarray(z), np.asarray(labels)))
 
 
 def cluster_agreement(z, labels, seed: int = 0) -> float:
-    """Adjusted mutual information of ten k-means clusters of `z` with the digits: 1 if they are the same, 0 by chance.
+    """Adjusted mutual information of ten k-means clusters of `z` with the digits: 1 if they are the
+    same, 0 by chance.
 
-    No label helps to find the clusters. Vinh, Epps and Bailey (2010). Independent of scale; k-means wants round clusters.
+    No label helps to find the clusters. Vinh, Epps and Bailey (2010). Independent of scale; k-means
+    wants round clusters.
     """
     clusters = KMeans(10, n_init=4, random_state=seed).fit_predict(np.asarray(z))
     return float(adjusted_mutual_info_score(np.asarray(labels), clusters))
@@ -60,25 +65,29 @@ def extent(z) -> Extent:
 
 
 def cluster_sizes(z, labels) -> np.ndarray:
-    """Size of each digit's cluster: root mean square distance from its centre, ``(10,)``, in units of z."""
+    """Size of each digit's cluster: root mean square distance from its centre, ``(10,)``, in units
+    of z."""
     z, labels = np.asarray(z), np.asarray(labels)
     return np.array([extent(z[labels == digit]).radius for digit in range(10)])
 
 
 def median_cluster_sizes(z, labels) -> np.ndarray:
-    """As :func:`cluster_sizes`, by the median distance from the median point: stragglers count for little."""
+    """As :func:`cluster_sizes`, by the median distance from the median point: stragglers count for
+    little."""
     z, labels = np.asarray(z), np.asarray(labels)
     groups = [z[labels == digit] for digit in range(10)]
     return np.array([np.median(np.linalg.norm(g - np.median(g, axis=0), axis=1)) for g in groups])
 
 
 def spread(sizes) -> float:
-    """How much sizes differ: standard deviation over mean. 0 if all are equal; independent of scale."""
+    """How much sizes differ: standard deviation over mean. 0 if all are equal; independent of
+    scale."""
     return float(np.std(sizes) / np.mean(sizes))
 
 
 class Plane(NamedTuple):
-    """A square grid of cells over the part of a 2-D latent space where the central 98 % of the data lie, on each axis."""
+    """A square grid of cells over the part of a 2-D latent space where the central 98 % of the data
+    lie, on each axis."""
 
     low: np.ndarray     #: the grid's lower corner, ``(2,)``
     high: np.ndarray    #: its upper corner, ``(2,)``
@@ -104,9 +113,9 @@ def plane(z, cells: int) -> Plane:
 def occupied_without_gaps(z, cells: int, draws: int = 20, seed: int = 0) -> float:
     """Share of the cells that the data would occupy if nothing but gaps were taken away.
 
-    Every point is turned to a random direction around the median, on the ellipse that the covariance gives: the same
-    elongation, the same thin tails, and no gaps between clusters. The mean over `draws`; the yardstick for
-    :attr:`Plane.occupied`.
+    Every point is turned to a random direction around the median, on the ellipse that the
+    covariance gives: the same elongation, the same thin tails, and no gaps between clusters. The
+    mean over `draws`; the yardstick for :attr:`Plane.occupied`.
     """
     z, generator = np.asarray(z, float), np.random.default_rng(seed)
     centre, to_ellipse = np.median(z, axis=0), np.linalg.cholesky(np.cov(z.T))
@@ -117,13 +126,15 @@ def occupied_without_gaps(z, cells: int, draws: int = 20, seed: int = 0) -> floa
 
 
 def clear_cells(model, judge, grid: Plane, probability: float) -> np.ndarray:
-    """Which cells decode to an image that the judge reads with at least `probability`, ``(cells, cells)`` of bool."""
+    """Which cells decode to an image that the judge reads with at least `probability`, ``(cells,
+    cells)`` of bool."""
     certainty = judge.probabilities(decode(model, grid.centres)).amax(1)
     return (certainty >= probability).numpy().reshape(grid.counts.shape)
 
 
 def neighbour_shares(known_z, known_labels, z, neighbours: int = 50) -> np.ndarray:
-    """How the nearest training vectors of each latent vector are spread over the digits: shares, ``(N, 10)``.
+    """How the nearest training vectors of each latent vector are spread over the digits: shares,
+    ``(N, 10)``.
 
     One digit has nearly all inside a cluster; where clusters overlap or touch, several have some.
     """
@@ -132,12 +143,14 @@ def neighbour_shares(known_z, known_labels, z, neighbours: int = 50) -> np.ndarr
 
 
 def gap_depth(z, labels, neighbours: int = 50, steps: int = 20) -> np.ndarray:
-    """How deep the gap is between each digit's cluster and the nearest other one, from 0 (none) to 1 (empty), ``(10,)``.
+    """How deep the gap is between each digit's cluster and the nearest other one, from 0 (none) to
+    1 (empty), ``(10,)``.
 
-    A cluster's summit is where its digit's points lie densest. Along the straight line between two summits, the gap's
-    depth is 1 − (the lowest density of all points) / (the lower of the two summits'). Densities are estimated by the
-    distance r to the k-th neighbour, as proportional to 1/rᵈ (Loftsgaarden and Quesenberry 1965): no unit is involved. That
-    smooths over k points: a gap narrower than these keeps some density, and noise makes shallow gaps look deeper (0.1 becomes
+    A cluster's summit is where its digit's points lie densest. Along the straight line between two
+    summits, the gap's depth is 1 − (the lowest density of all points) / (the lower of the two
+    summits'). Densities are estimated by the distance r to the k-th neighbour, as proportional to
+    1/rᵈ (Loftsgaarden and Quesenberry 1965): no unit is involved. That smooths over k points: a gap
+    narrower than these keeps some density, and noise makes shallow gaps look deeper (0.1 becomes
     0.3 or 0.4, 0.7 hardly changes). Compare values of the same k and number of points.
 
     Parameters
@@ -167,11 +180,13 @@ def gap_depth(z, labels, neighbours: int = 50, steps: int = 20) -> np.ndarray:
 
 
 def pairwise_overlap(z, labels, cells: int = 20) -> np.ndarray:
-    """How much each two digits' clusters overlap: Bhattacharyya's coefficient, ``(10, 10)``, 0 if apart and 1 if alike.
+    """How much each two digits' clusters overlap: Bhattacharyya's coefficient, ``(10, 10)``, 0 if
+    apart and 1 if alike.
 
-    Σ √(p q) over the cells of a grid of `cells` along each axis, p and q being the shares of the digits' points in a cell;
-    what lies beyond the central 98 % of an axis counts into its outermost cells. No classifier takes part. With fewer points
-    than cells, as for MNIST in 3-D, all values come out too low (0.65 for clusters that are alike); their ranks stay.
+    Σ √(p q) over the cells of a grid of `cells` along each axis, p and q being the shares of the
+    digits' points in a cell; what lies beyond the central 98 % of an axis counts into its outermost
+    cells. No classifier takes part. With fewer points than cells, as for MNIST in 3-D, all values
+    come out too low (0.65 for clusters that are alike); their ranks stay.
     """
     z, labels = np.asarray(z, float), np.asarray(labels)
     low, high = np.percentile(z, [1, 99], axis=0)

@@ -1,4 +1,5 @@
-"""Is the reconstruction still the same digit? Judged by a classifier instead of by eye (sections 4.3, 4.4, Fig. 8)."""
+"""Is the reconstruction still the same digit? Judged by a classifier instead of by eye (sections
+4.3, 4.4, Fig. 8)."""
 
 from typing import NamedTuple
 
@@ -22,7 +23,8 @@ def read(judge, images: Tensor) -> Reading:
 
 
 class NearestImage:
-    """A reader without a network: the digit of the nearest known image, in the first principal components.
+    """A reader without a network: the digit of the nearest known image, in the first principal
+    components.
 
     Parameters
     ----------
@@ -43,12 +45,14 @@ class NearestImage:
 
 
 def misrecognised(before: Reading, after: Reading) -> np.ndarray:
-    """Where input and reconstruction are read as different digits, ``(N,)`` of bool. No label is needed."""
+    """Where input and reconstruction are read as different digits, ``(N,)`` of bool. No label is
+    needed."""
     return before.digit != after.digit
 
 
 def legibility_gain(before: Reading, after: Reading, labels) -> np.ndarray:
-    """By how much the probability of the right digit rose, ``(N,)``; NaN where input or output is read as another.
+    """By how much the probability of the right digit rose, ``(N,)``; NaN where input or output is
+    read as another.
 
     Parameters
     ----------
@@ -62,7 +66,8 @@ def legibility_gain(before: Reading, after: Reading, labels) -> np.ndarray:
 
 
 def confusion(before: Reading, after: Reading) -> np.ndarray:
-    """Which digit becomes which: counts ``(10, 10)``, rows for the input, columns for the reconstruction."""
+    """Which digit becomes which: counts ``(10, 10)``, rows for the input, columns for the
+    reconstruction."""
     counts = np.zeros((10, 10), int)
     np.add.at(counts, (before.digit, after.digit), 1)
     return counts

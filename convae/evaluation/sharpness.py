@@ -1,4 +1,5 @@
-"""How blurred, how typical: what low dimension does to the look of the digits (section 4.4, Fig. 8)."""
+"""How blurred, how typical: what low dimension does to the look of the digits (section 4.4, Fig.
+8)."""
 
 import numpy as np
 import torch
@@ -17,7 +18,8 @@ def grey_ink(images: Tensor) -> Tensor:
 
 
 def fine_detail(images: Tensor) -> Tensor:
-    """Share of each image's spectral power in details finer than seven pixels (a stroke's width is two or three), ``(N,)``.
+    """Share of each image's spectral power in details finer than seven pixels (a stroke's width is
+    two or three), ``(N,)``.
 
     The mean over the image does not count. Blur removes fine detail.
     """
@@ -29,7 +31,8 @@ def fine_detail(images: Tensor) -> Tensor:
 
 
 def edge_steepness(images: Tensor) -> Tensor:
-    """Σ |∇v|² / Σ |∇v|, in grey levels a pixel, ``(N,)``: about one over the width of edges at full contrast, less if faint.
+    """Σ |∇v|² / Σ |∇v|, in grey levels a pixel, ``(N,)``: about one over the width of edges at full
+    contrast, less if faint.
 
     Blur makes edges wide. Differences are between neighbours, so that no detail is lost.
     """
@@ -40,10 +43,11 @@ def edge_steepness(images: Tensor) -> Tensor:
 
 
 def raggedness(images: Tensor) -> Tensor:
-    """Share of the outline that a median over 3 × 3 pixels smooths away, ``(N,)``; of ink darker than ½, NaN without any.
+    """Share of the outline that a median over 3 × 3 pixels smooths away, ``(N,)``; of ink darker
+    than ½, NaN without any.
 
-    Notches, spikes and specks raise it; so do free ends and strokes of less than three pixels, which a median shortens or
-    removes. Compare images whose strokes are about as thick.
+    Notches, spikes and specks raise it; so do free ends and strokes of less than three pixels,
+    which a median shortens or removes. Compare images whose strokes are about as thick.
     """
     def outline(ink):
         padded = np.pad(ink, [(0, 0), (1, 1), (1, 1)]).astype(np.int8)
@@ -55,12 +59,14 @@ def raggedness(images: Tensor) -> Tensor:
 
 
 def blurred_as_much(images: Tensor, detail: float) -> tuple[Tensor, float]:
-    """The images blurred until their mean :func:`fine_detail` is `detail`, and the Gaussian's width for it, in pixels.
+    """The images blurred until their mean :func:`fine_detail` is `detail`, and the Gaussian's width
+    for it, in pixels.
 
     Raises
     ------
     ValueError
-        If no width up to 5 pixels does that: `detail` must be less than the images have, and more than 0.
+        If no width up to 5 pixels does that: `detail` must be less than the images have, and more
+        than 0.
     """
     def blurred(width):  # rows, then columns: two products with one matrix, as every image has the same size
         kernel = torch.from_numpy(gaussian_filter1d(np.eye(images.shape[-1]), width, axis=0)).to(images.dtype)
@@ -77,9 +83,11 @@ def blurred_as_much(images: Tensor, detail: float) -> tuple[Tensor, float]:
 
 
 def variety(images: Tensor, labels: Tensor) -> np.ndarray:
-    """How much images of one digit differ: mean squared distance from the digit's mean image, ``(10,)``.
+    """How much images of one digit differ: mean squared distance from the digit's mean image,
+    ``(10,)``.
 
-    Half the mean squared distance between two images of the digit; in squared grey levels, summed over the pixels.
+    Half the mean squared distance between two images of the digit; in squared grey levels, summed
+    over the pixels.
     """
     pixels = images.flatten(1).double()
     return np.array([float(pixels[labels == digit].var(0, correction=0).sum()) for digit in range(10)])

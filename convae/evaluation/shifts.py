@@ -1,18 +1,20 @@
-"""How a model takes images that lie elsewhere than those it was trained on (claim J; sections 1, 2.1, 2.2)."""
+"""How a model takes images that lie elsewhere than those it was trained on (claim J; sections 1,
+2.1, 2.2)."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from convae.evaluation.forward import decode, encode, squared_error
+from convae.evaluation.inference import decode, encode, squared_error
 from convae.evaluation.recognition import misrecognised, read
 
 DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0))  # right, left, down, up
 
 
 def shifted(images: Tensor, rows: int, columns: int) -> Tensor:
-    """Images ``(N, 1, 28, 28)`` moved down by `rows` and right by `columns`; what comes in from outside is empty."""
+    """Images ``(N, 1, 28, 28)`` moved down by `rows` and right by `columns`; what comes in from
+    outside is empty."""
     moved = images.roll((rows, columns), (2, 3))
     for axis, by in ((2, rows), (3, columns)):
         if by:
@@ -29,10 +31,12 @@ class Response(NamedTuple):
 
 
 def respond(model: nn.Module, judge, images: Tensor, pixels: int) -> Response:
-    """The response of `model` to `images` ``(N, 1, 28, 28)`` shifted by `pixels` in each of the four directions.
+    """The response of `model` to `images` ``(N, 1, 28, 28)`` shifted by `pixels` in each of the
+    four directions.
 
-    The shifted output is to match the shifted input. It is moved back before it is read, so that the judge never sees a
-    digit out of place; `judge` and the meaning of misrecognised are those of :mod:`convae.evaluation.recognition`.
+    The shifted output is to match the shifted input. It is moved back before it is read, so that
+    the judge never sees a digit out of place; `judge` and the meaning of misrecognised are those of
+    :mod:`convae.evaluation.recognition`.
     """
     before, resting = read(judge, images), encode(model, images)
     radius = (resting - resting.mean(0)).square().sum(1).mean().sqrt()

@@ -1,6 +1,8 @@
-"""Figs. 1 to 3, drawn from a live model: every size, kernel, mark and value is read from it, none is typed.
+"""Figs. 1 to 3, drawn from a live model: every size, kernel, mark and value is read from it, none
+is typed.
 
-Lengths are inches and the drawing area is the whole figure, so that what is placed here is where it appears.
+Lengths are inches and the drawing area is the whole figure, so that what is placed here is where it
+appears.
 """
 
 import math
@@ -13,9 +15,9 @@ from matplotlib.patches import Circle, FancyArrowPatch, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from convae.evaluation.architecture import layers, sum_at_one_unit, window_start
 from convae.losses import difference, kl_to_standard_normal
 from convae.models import ConvAE, ConvVAE
+from convae.plots.introspection import layers, sum_at_one_unit, window_start
 from convae.plots.style import FAINT, INK, new_figure
 
 # Few enough shades to survive a PNG of 256 colours as they are
@@ -37,9 +39,10 @@ UPPER, LOWER = 4.75, 2.55       # the squares' upper edges
 
 
 def receptive_fields(model: ConvAE, image: Tensor) -> Figure:
-    """Fig. 1: equation (1) at one unit of layer 3, with its numbers; and what a unit of each layer sees of the image.
+    """Fig. 1: equation (1) at one unit of layer 3, with its numbers; and what a unit of each layer
+    sees of the image.
 
-    The unit is that of :func:`convae.evaluation.architecture.sum_at_one_unit`.
+    The unit is that of :func:`convae.plots.introspection.sum_at_one_unit`.
 
     Parameters
     ----------
@@ -74,7 +77,8 @@ def autoencoder(model: ConvAE, image: Tensor) -> Figure:
 
 
 def variational_autoencoder(model: ConvVAE, image: Tensor, epsilon: Tensor) -> Figure:
-    """Fig. 3: the variational autoencoder, z drawn with `epsilon`, and the two terms that training minimises.
+    """Fig. 3: the variational autoencoder, z drawn with `epsilon`, and the two terms that training
+    minimises.
 
     Parameters
     ----------
@@ -148,7 +152,8 @@ class _Canvas:
                                             connectionstyle=f"arc3,rad={bend}", **kwargs))
 
     def beam(self, start, end, colour=WINDOW):
-        """What joins a box to one further right: two edges, and a tint that lies under the planes."""
+        """What joins a box to one further right: two edges, and a tint that lies under the
+        planes."""
         for side in (1, 3):
             self.line([start[2], end[0]], [start[side], end[side]], colour)
         corners = [(start[2], start[1]), (end[0], end[1]), (end[0], end[3]), (start[2], start[3])]
@@ -156,7 +161,8 @@ class _Canvas:
 
 
 class _Planes:
-    """Planes of a layer side by side, one cell a unit and one cell between planes; `cell` in dots."""
+    """Planes of a layer side by side, one cell a unit and one cell between planes; `cell` in
+    dots."""
 
     def __init__(self, canvas, values, x, top, cell, columns=None, limit=None, picture=False, frame=FAINT):
         self.count, self.h, self.w = values.shape
@@ -182,7 +188,8 @@ class _Planes:
         return i // self.columns * (self.h + 1), i % self.columns * (self.w + 1)
 
     def window(self, i, row=0, column=0, size=None):
-        """The box (left, bottom, right, top) of `size` × `size` units of plane `i`, cut off at its edge; else all."""
+        """The box (left, bottom, right, top) of `size` × `size` units of plane `i`, cut off at its
+        edge; else all."""
         rows, columns = (size, size) if size else (self.h, self.w)
         last_row, last_column = min(row + rows, self.h), min(column + columns, self.w)
         row, column = max(row, 0), max(column, 0)
@@ -200,7 +207,8 @@ def _snap(length):
 
 
 def _limit(values):
-    """The value with the strongest colour: nearly the largest, so that one outlier does not pale the rest."""
+    """The value with the strongest colour: nearly the largest, so that one outlier does not pale
+    the rest."""
     return max(float(np.quantile(np.abs(np.asarray(values)), 0.995)), 1e-6)
 
 
@@ -210,7 +218,8 @@ def _seeing(found):
 
 
 def _draw_equation(canvas, o, n, at_most=4):
-    """Equation (1): windows on the planes q of layer O, their weights, and the unit of plane p of layer N."""
+    """Equation (1): windows on the planes q of layer O, their weights, and the unit of plane p of
+    layer N."""
     weight = n.convolution.weight.detach()
     p, y, x, terms, bias, total = sum_at_one_unit(o, n)
     shown = min(o.maps, at_most)
@@ -258,7 +267,8 @@ def _draw_equation(canvas, o, n, at_most=4):
 
 
 def _draw_fields(canvas, image, seeing, cell=16):
-    """The receptive fields of one unit a layer, one within the other, on the image and the padding around it."""
+    """The receptive fields of one unit a layer, one within the other, on the image and the padding
+    around it."""
     left, top = 6.95, 5.17
     margin = max(max(-layer.sees.start, 0) for layer in seeing)
     canvas.text(left, 5.5, "What one unit sees of the image", LARGE, ha="left", weight="bold")
@@ -293,7 +303,8 @@ def _draw_heading(canvas, title, loss):
 
 
 def _draw_network(canvas, found):
-    """Encoder above, left to right, and decoder below, right to left: a layer and its mirror image share a column."""
+    """Encoder above, left to right, and decoder below, right to left: a layer and its mirror image
+    share a column."""
     encoder = [layer for layer in found if layer.part in ("input", "encoder")]
     decoder = [layer for layer in found if layer.part == "decoder"][::-1]
     rows = [_draw_row(canvas, encoder, UPPER, 1), _draw_row(canvas, decoder, LOWER, -1)]
@@ -337,7 +348,8 @@ def _draw_scale(canvas, x, y, note=""):
 
 
 def _draw_row(canvas, chain, top, sign):
-    """The layers of one row from left to right; `sign` 1 if that is the way the image takes, −1 if it comes back."""
+    """The layers of one row from left to right; `sign` 1 if that is the way the image takes, −1 if
+    it comes back."""
     row = []
     for i, layer in enumerate(chain):
         x = LEFT + i * (SLOT + GAP)
@@ -365,7 +377,8 @@ def _label(canvas, layer, count, x, y):
 
 
 def _fit(layer, least=3):
-    """How many planes of a layer fill its square, in how many columns, with how many dots a cell (`least` or more)."""
+    """How many planes of a layer fill its square, in how many columns, with how many dots a cell
+    (`least` or more)."""
     dots = round(SLOT / DOT)
     widest = max((dots // least + 1) // (layer.width + 1), 1)
     columns = min(math.ceil(math.sqrt(layer.maps)), widest)
@@ -378,7 +391,8 @@ def _extent(count, columns, layer, cell):
 
 
 def _draw_windows(canvas, wide, narrow, step):
-    """One unit of the narrow layer, and the window in every plane of the wide one that it is connected with."""
+    """One unit of the narrow layer, and the window in every plane of the wide one that it is
+    connected with."""
     y, x = narrow.h // 2, narrow.w // 2
     window = window_start(step, y, x)
     for i in range(wide.count):
@@ -395,7 +409,8 @@ def _draw_step(canvas, x, y, layer, sign):
 
 
 class _Vector:
-    """A latent vector: cells with their values, or a strip of cells where they are many; a note below, if any."""
+    """A latent vector: cells with their values, or a strip of cells where they are many; a note
+    below, if any."""
 
     def __init__(self, canvas, values, x, y, symbol, note="", symbol_below=False):
         values = values.detach().flatten()

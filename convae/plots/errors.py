@@ -58,13 +58,14 @@ def interactive_error_histograms(shares, edges, zoomed_shares, zoomed_edges) -> 
 
 
 def tail_ratios(percentiles, ratios) -> Figure:
-    """Share of unseen over share of training images above a threshold, with intervals, against the threshold.
+    """Share of unseen over share of training images above a threshold, with intervals, against the
+    threshold.
 
     Parameters
     ----------
     percentiles : list of float
         The thresholds: percentiles of the training images' errors.
-    ratios : list of :class:`convae.evaluation.statistics.Estimate`
+    ratios : list of :class:`convae.evaluation.intervals.Estimate`
     """
     figure = new_figure(8, 3.6)
     axes = figure.subplots()

@@ -81,7 +81,8 @@ def grids(panels: list[Grid], legend: dict | None = None, letters: str = "abc", 
 
 
 def interactive_grids(panels: list[Grid], hover: list[str]) -> go.Figure:
-    """The same to zoom into; hovering over a digit shows its text of `hover`, one for each image."""
+    """The same to zoom into; hovering over a digit shows its text of `hover`, one for each
+    image."""
     figure = make_subplots(1, len(panels), subplot_titles=[p.title for p in panels], horizontal_spacing=0.02)
     for i, panel in enumerate(panels, 1):
         pixels = montage(panel)
@@ -106,7 +107,8 @@ def interactive_grids(panels: list[Grid], hover: list[str]) -> go.Figure:
 
 
 def montage(panel: Grid) -> np.ndarray:
-    """The panel's images in rows of ten, with white gaps between them; an empty cell if it has none."""
+    """The panel's images in rows of ten, with white gaps between them; an empty cell if it has
+    none."""
     width, height = _corners(panel).max(0, initial=0) + 28
     canvas = np.zeros((height, width), np.float32)
     for k, image in enumerate(panel.images):

@@ -1,4 +1,5 @@
-"""Latent spaces: the digits as points, on paper and to turn and hover over (Figs. 4 and 5), and the decoded plane."""
+"""Latent spaces: the digits as points, on paper and to turn and hover over (Figs. 4 and 5), and the
+decoded plane."""
 
 import matplotlib.patheffects as effects
 import numpy as np
@@ -18,7 +19,8 @@ HALO = [effects.withStroke(linewidth=2.5, foreground="white")]
 
 
 def latent_spaces(spaces: dict, labels, model: str, beside: tuple | None = None) -> Figure:
-    """Panels a and b: a model's 2-D and 3-D latent space, one point a digit, the digit's name at its median.
+    """Panels a and b: a model's 2-D and 3-D latent space, one point a digit, the digit's name at
+    its median.
 
     Parameters
     ----------
@@ -94,7 +96,8 @@ def _limits(z):
 
 
 def _name_clusters(axes, places):
-    """Write each digit at its place, moved just far enough that no two overlap, with a line back to where it belongs."""
+    """Write each digit at its place, moved just far enough that no two overlap, with a line back to
+    where it belongs."""
     if places.shape[1] == 3:
         places = np.stack(proj_transform(*places.T, axes.get_proj())[:2], 1)
     axes.apply_aspect()
@@ -130,7 +133,8 @@ def _clouds_on_the_same_axes(axes, own, other):
 
 
 def interactive_latent_spaces(spaces: dict, labels, images: Tensor, model: str) -> go.Figure:
-    """The same to zoom, turn and hover over; hovering shows the digit's image, drawn in dots, and which it is.
+    """The same to zoom, turn and hover over; hovering shows the digit's image, drawn in dots, and
+    which it is.
 
     Parameters
     ----------
@@ -164,7 +168,8 @@ def interactive_latent_spaces(spaces: dict, labels, images: Tensor, model: str) 
 
 
 def in_dots(image: Tensor) -> str:
-    """The central 20 × 20 pixels of an image ``(1, 28, 28)``, as Braille characters of 2 × 4 dots: a picture in a text.
+    """The central 20 × 20 pixels of an image ``(1, 28, 28)``, as Braille characters of 2 × 4 dots:
+    a picture in a text.
 
     MNIST's digits fill a box of 20 × 20 pixels. Lines are joined by ``<br>``.
     """
@@ -182,8 +187,9 @@ def decoded_planes(planes: dict) -> Figure:
     Parameters
     ----------
     planes : dict
-        By title: the grid (:class:`convae.evaluation.latent.Plane`) whose cells decode to the pictures shown, these
-        pictures ``(cells², 1, 28, 28)``, the fine grid, and which of its cells are clear ``(fine cells, fine cells)``.
+        By title: the grid (:class:`convae.evaluation.latent.Plane`) whose cells decode to the
+        pictures shown, these pictures ``(cells², 1, 28, 28)``, the fine grid, and which of its
+        cells are clear ``(fine cells, fine cells)``.
     """
     figure = new_figure(4.4 * len(planes), 8.4)
     panels = figure.subplots(2, len(planes), squeeze=False)

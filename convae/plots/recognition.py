@@ -9,7 +9,8 @@ from convae.plots.style import INK, MISREAD, new_figure, panel_title
 
 
 def confusion_matrix(counts) -> Figure:
-    """Counts ``(10, 10)``: how often what reads as the row's digit comes out as the column's; colour is the row's share."""
+    """Counts ``(10, 10)``: how often what reads as the row's digit comes out as the column's;
+    colour is the row's share."""
     figure = new_figure(6, 5.4)
     axes = figure.subplots()
     shares = _off_diagonal_shares(counts)
@@ -45,13 +46,14 @@ def _off_diagonal_shares(counts):
 
 
 def misrecognition_by_place(edges, shares, sizes) -> Figure:
-    """Share of digits misrecognised, against their place in the latent space: how many neighbours are another digit.
+    """Share of digits misrecognised, against their place in the latent space: how many neighbours
+    are another digit.
 
     Parameters
     ----------
     edges : array
         Edges of the groups, ``(G + 1,)``, shares of neighbours.
-    shares : list of :class:`convae.evaluation.statistics.Estimate`
+    shares : list of :class:`convae.evaluation.intervals.Estimate`
         Misrecognised share of each group.
     sizes : array
         How many digits each group has, ``(G,)``.

@@ -2,9 +2,9 @@
 
 from matplotlib.figure import Figure
 
-# Ten colours that colour-blind readers tell apart as well as ten can be: Petroff, "Accessible color sequences for data
-# visualization" (2021), arXiv:2107.02270; so ordered that digits whose clusters often touch (3, 5, 8 and 4, 7, 9) differ
-# most. Figures also write the digit beside each cluster.
+# Ten colours that colour-blind readers tell apart as well as ten can be: Petroff, "Accessible color
+# sequences for data visualization" (2021), arXiv:2107.02270; so ordered that digits whose clusters
+# often touch (3, 5, 8 and 4, 7, 9) differ most. Figures also write the digit beside each cluster.
 DIGIT_COLOURS = ("#94a4a2", "#e76300", "#a96b59", "#ffa90e", "#bd1f01", "#832db6", "#b9ac70", "#717581", "#3f90da",
                  "#92dadd")
 TRAINING, UNSEEN = "#3f90da", "#ff8c1a"   # the paper's blue and orange

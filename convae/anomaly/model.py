@@ -1,0 +1,226 @@
+"""One model for images of any size: what is normal, how unusual a new image is, and where.
+
+Images up to :data:`LARGEST_WHOLE` pixels are looked at as a whole, larger ones both in tiles and as
+a whole.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+
+from convae._io import write_atomically
+from convae.anomaly.conformal import check_rate, needed, p_values, threshold
+from convae.anomaly.tiles import SIDE, padded
+from convae.anomaly.views import Inspection, Tiles, View, Whole
+
+FORMAT = 4            # of a model file; another number is refused
+LARGEST_WHOLE = 56    # pixels: the longest side up to which an image is only looked at as a whole
+FEWEST = 10           # normal images that can be fitted to
+VIEWS: dict[str, tuple[type[View], ...]] = {"whole": (Whole,), "tiles": (Tiles,), "both": (Tiles, Whole)}
+
+
+class Inspector:
+    """Scores images and explains the scores; made by :meth:`fit` or :meth:`load`.
+
+    Attributes
+    ----------
+    view : str
+        ``whole``, ``tiles`` or ``both``.
+    views : tuple of View
+        One, or two of which the one with the higher score counts: of both, about 1 is the highest
+        of normal images.
+    calibration : ndarray
+        Scores of the normal images that were held out, in ascending order.
+    """
+
+    def __init__(self, view: str, views: tuple[View, ...], calibration: np.ndarray):
+        self.view, self.views, self.calibration = view, views, np.sort(calibration)
+
+    @classmethod
+    def fit(cls, images: Iterable[np.ndarray], view: str = "auto", false_alarms: float = 0.01, seed: int = 0,
+            progress: bool = True, **options) -> "Inspector":
+        """Learn what normal images look like, and hold some out to learn how high normal ones
+        score.
+
+        Parameters
+        ----------
+        images : iterable of ndarray
+            Normal ones, each ``(H, W)`` in [0, 1]; gone through several times, so that they need
+            not fit in memory, but for up to 100 of them, of 100 million pixels together, if there
+            are tiles. A list, or anything that starts anew when gone through again.
+        view : str
+            ``whole``, ``tiles``, ``both``, or ``auto``: both if a side of an image is longer than
+            :data:`LARGEST_WHOLE`, else whole.
+        false_alarms : float
+            The rate that is meant to be kept later. A fifth of the images is held out; more, up to
+            half, if that rate needs more (:func:`convae.anomaly.conformal.needed`).
+        seed : int
+            Of training, and of which images are held out.
+        options
+            Of :meth:`convae.anomaly.detector.Detector.fit`: `latent_dim`, `members`, `epochs`.
+
+        Raises
+        ------
+        TypeError
+            If `images` can be gone through once only.
+        ValueError
+            If there are fewer than :data:`FEWEST` images, one is none, or an argument is out of
+            range.
+        """
+        if iter(images) is images:
+            raise TypeError("images must be a list, or another collection that can be gone through more than once")
+        if view not in (*VIEWS, "auto"):
+            raise ValueError(f"view must be one of auto, {', '.join(VIEWS)}, got {view!r}")
+        check_rate(false_alarms)
+        images = _Checked(images)
+        longest = [max(image.shape) for image in images]
+        n = len(longest)
+        if n < FEWEST:
+            raise ValueError(f"{n} normal images are too few: at least {FEWEST} are needed, and "
+                             f"{enough(false_alarms)} for a false-alarm rate of {false_alarms:g}")
+        if view in ("tiles", "both") and max(longest) <= SIDE:
+            raise ValueError(f"view {view!r} is for images larger than a tile of {SIDE} × {SIDE} pixels, and none is")
+        large = max(longest) > LARGEST_WHOLE
+        if view == "auto":
+            view = "both" if large else "whole"
+        held_out = np.zeros(n, bool)
+        held_out[np.random.default_rng(seed).permutation(n)[:min(max(n // 5, needed(false_alarms)), n // 2)]] = True
+        gaussian = large or view != "whole"
+        views = tuple(each.fit(images, held_out, seed, gaussian, progress=progress, **options) for each in VIEWS[view])
+        inspector, scores, largest = cls(view, views, np.zeros(0)), [], []
+        for looks in inspector._by_view("looks", (image for image, out in zip(images, held_out, strict=True) if out)):
+            scores.append(max(look.score for look in looks))
+            largest.append([np.quantile(abs(look.maps), 0.999, axis=(1, 2)) for look in looks])
+        for each, usual in zip(views, np.mean(largest, 0).clip(min=1e-6), strict=True):
+            each.usual = usual.tolist()
+        inspector.calibration = np.sort(scores)
+        return inspector
+
+    @property
+    def in_place(self) -> bool:
+        """Whether images are moved to where normal ones lie, and compared place by place."""
+        return self.views[0].register is not None  # tiles come first
+
+    def resizes(self, image: np.ndarray) -> bool:
+        """Whether an image ``(H, W)`` has another size than the normal ones, with whose it is
+        compared in place."""
+        return self.in_place and padded(image).shape != self.views[0].register.mean.shape
+
+    def scores(self, images: Iterable[np.ndarray]) -> Iterator[float]:
+        """The score of each image ``(H, W)`` in [0, 1], in order: the highest of its views'.
+
+        Images looked at as a whole only are read and scored some hundreds at a time, others one by
+        one.
+
+        Raises
+        ------
+        ValueError
+            If an image is none; the message says which, counted from 0.
+        """
+        return map(max, self._by_view("scores", images))
+
+    def inspections(self, images: Iterable[np.ndarray]) -> Iterator[Inspection]:
+        """Score, what would be normal and where it differs, for each image ``(H, W)`` in [0, 1], in
+        order.
+
+        They are those of the view that scores it highest.
+
+        Raises
+        ------
+        ValueError
+            As for :meth:`scores`.
+        """
+        for looks in self._by_view("looks", images):
+            view, look = max(zip(self.views, looks, strict=True), key=lambda pair: pair[1].score)
+            yield view.inspection(look._replace(normal=looks[0].normal) if self.in_place else look)
+
+    def _by_view(self, method, images):
+        """What each view finds in each image: one view takes as many images at a time as it likes,
+        two take turns."""
+        images, methods = iter(_Checked(images)), [getattr(view, method) for view in self.views]
+        if len(methods) == 1:
+            return ((found,) for found in methods[0](images))
+        return ([next(method([image])) for method in methods] for image in images)
+
+    def p_values(self, scores) -> np.ndarray:
+        """See :func:`convae.anomaly.conformal.p_values`."""
+        return p_values(self.calibration, scores)
+
+    def threshold(self, false_alarms: float) -> float:
+        """The score above which an image is anomalous.
+
+        With fewer held-out images than the rate needs, the largest of theirs. A relative margin of
+        1e-9 is added: a score's last digits depend on how many images are scored at once, and these
+        are fewer than that.
+        """
+        found = min(threshold(self.calibration, false_alarms), float(self.calibration[-1]))
+        return found + 1e-9 * abs(found)
+
+    def save(self, path: Path, notes: dict | None = None) -> Path:
+        """Write one safetensors file, whole or not at all; nothing in it is code. `notes` are kept,
+        as JSON."""
+        named = {type(view).__name__: view for view in self.views}
+        metadata = {"format": FORMAT, "view": self.view, "notes": notes,
+                    "views": {name: view.settings() for name, view in named.items()}}
+        tensors = {f"{name}.{key}": tensor for name, view in named.items() for key, tensor in view.tensors().items()}
+        tensors["calibration"] = torch.from_numpy(self.calibration)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return write_atomically(path, safetensors.torch.save(tensors, {"convae.anomaly": json.dumps(metadata)}))
+
+    @classmethod
+    def load(cls, path: Path) -> "Inspector":
+        """The inspector of a file; ``.sha256`` is the file's, ``.notes`` are what was noted in it.
+
+        Raises
+        ------
+        ValueError
+            If the file is no model of :func:`save`'s, or of another format than this version reads.
+        OSError
+            If it cannot be read.
+        """
+        content = path.read_bytes()
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                metadata = json.loads(file.metadata()["convae.anomaly"])
+            found = metadata["format"]
+        except (safetensors.SafetensorError, TypeError, KeyError, ValueError):
+            raise ValueError(f"{path} is no model that convae fit has written") from None
+        if found != FORMAT:
+            raise ValueError(f"{path} has format {found}, and this version of convae reads format {FORMAT}: make it again with "
+                             "convae fit, or use the version that made it")
+        tensors = safetensors.torch.load(content)
+        views = []
+        for each in VIEWS[metadata["view"]]:
+            name = each.__name__
+            of_view = {key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(f"{name}.")}
+            views.append(each.from_tensors(of_view, metadata["views"][name]))
+        inspector = cls(metadata["view"], tuple(views), tensors["calibration"].numpy())
+        inspector.sha256, inspector.notes = hashlib.sha256(content).hexdigest(), metadata["notes"]
+        return inspector
+
+
+def enough(false_alarms: float) -> int:
+    """How many normal images let a false-alarm rate be kept: half of them are held out at most."""
+    return max(FEWEST, 2 * needed(false_alarms))
+
+
+class _Checked:
+    """The images as float32, each once it is known to be one."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for i, image in enumerate(self.images):
+            image = np.asarray(image)
+            if image.ndim != 2 or not image.size:
+                raise ValueError(f"image {i} has shape {image.shape}; (H, W) is wanted")
+            if not (image.min() >= 0 and image.max() <= 1):  # neither holds for what is no number
+                raise ValueError(f"image {i} has values from {image.min():g} to {image.max():g}; they must lie in [0, 1]")
+            yield image.astype(np.float32, copy=False)

@@ -1,0 +1,1 @@
+"""What was measured of the detector: protocols, their records, tables, plots and words."""

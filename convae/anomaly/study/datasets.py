@@ -1,0 +1,105 @@
+"""Labelled images for the protocols: MNIST, Fashion-MNIST, scikit-learn's digits."""
+
+import gzip
+import hashlib
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, pad
+
+from convae.data import DataError, cache_dir, load_mnist, read_idx
+
+# Of Fashion-MNIST's four files (Xiao, Rasul & Vollgraf 2017), unpacked: Debian's package has them
+# packed anew
+FASHION_MD5 = {
+    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+
+
+class DataSet(NamedTuple):
+    """Images in [0, 1] and their classes, 0 to 9; nothing is trained on the test half."""
+
+    train: Tensor         #: ``(N, 1, 28, 28)``
+    train_labels: Tensor  #: ``(N,)``
+    test: Tensor          #: ``(M, 1, 28, 28)``
+    test_labels: Tensor   #: ``(M,)``
+
+
+def load(name: str) -> DataSet:
+    """One of :data:`DATA_SETS`; ValueError if there is none of that name."""
+    if name not in DATA_SETS:
+        raise ValueError(f"no data set {name!r}; there are {', '.join(DATA_SETS)}")
+    return DATA_SETS[name]()
+
+
+def _mnist():
+    return DataSet(*load_mnist(train=True), *load_mnist(train=False))
+
+
+def _fashion():
+    problems = []
+    for folder in (cache_dir() / "fashion-mnist", DEBIAN):
+        try:
+            if folder != DEBIAN and not all((folder / f"{name}.gz").exists() for name in FASHION_MD5):
+                _download(folder)
+            images, labels, test, test_labels = (torch.from_numpy(_read(folder / f"{name}.gz")) for name in FASHION_MD5)
+            return DataSet(images[:, None].float() / 255, labels.long(), test[:, None].float() / 255, test_labels.long())
+        except (OSError, EOFError, RuntimeError, zlib.error) as error:  # gzip has three kinds for what is no gzip
+            problems.append(f"{folder}: {error}")
+    raise DataError("Fashion-MNIST could not be had: " + "; ".join(problems) + ". Connect to the network, put its four files "
+                    f"({', '.join(f'{name}.gz' for name in FASHION_MD5)}) into the first of these folders, or install "
+                    "Debian's package dataset-fashion-mnist.")
+
+
+def _download(folder: Path):
+    from torchvision.datasets import FashionMNIST  # imported here: slow, and needed once
+    from torchvision.datasets.utils import download_url
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, md5 in FashionMNIST.resources:
+        download_url(FashionMNIST.mirrors[0] + name, folder, md5=md5)
+
+
+def _read(path: Path) -> np.ndarray:
+    content = gzip.decompress(path.read_bytes())
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != FASHION_MD5[path.stem]:
+        raise OSError(f"{path.name} is corrupted (MD5 {found} unpacked)")
+    return read_idx(content)
+
+
+def _digits():
+    """The 1,797 digits of 8 × 8 pixels, enlarged to 20 × 20 within 28 × 28 and centred by mass as
+    MNIST's are; of each class the last three tenths are the test half."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = torch.tensor(digits.images / 16, dtype=torch.float32)[:, None]
+    images = centred(pad(interpolate(images, (20, 20), mode="bilinear", antialias=True), (4, 4, 4, 4)).clamp(0, 1))
+    labels = torch.tensor(digits.target)
+    test = torch.zeros(len(labels), dtype=torch.bool)
+    for digit in range(10):
+        its = (labels == digit).nonzero()[:, 0]
+        test[its[int(0.7 * len(its)):]] = True
+    return DataSet(images[~test], labels[~test], images[test], labels[test])
+
+
+def centred(images: Tensor) -> Tensor:
+    """Each of the images ``(N, 1, 28, 28)`` shifted by whole pixels, so that its centre of mass is
+    the picture's."""
+    places = torch.arange(28.0)
+    mass = images.sum((1, 2, 3)).clamp(min=1e-6)
+    down = (13.5 - (images.sum((1, 3)) @ places) / mass).round().int().tolist()
+    right = (13.5 - (images.sum((1, 2)) @ places) / mass).round().int().tolist()
+    return torch.stack([image.roll(shift, (1, 2)) for image, *shift in zip(images, down, right, strict=True)])
+
+
+DATA_SETS = {"mnist": _mnist, "fashion": _fashion, "digits": _digits}

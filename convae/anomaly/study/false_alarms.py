@@ -1,0 +1,62 @@
+"""Are false-alarm rates kept, and what is found then? A threshold chosen on some normal digits,
+tried on others."""
+
+from dataclasses import dataclass
+
+import torch
+
+from convae.anomaly.conformal import p_values
+from convae.anomaly.detector import Detector, constants
+from convae.data import load_mnist
+from convae.evaluation.defects import KINDS, LEVELS, make_defects
+from convae.recipes import key_of
+
+VERSION = 1                  # of what is measured and how: another version makes other keys
+RATES = (0.01, 0.05, 0.1)
+HELD_OUT = 1_000             # normal training images for the threshold, and as many others to try it on
+DAMAGED = 100                # normal test images, the first ones, that get each defect
+
+
+@dataclass(frozen=True)
+class Task:
+    """One normal digit, one seed."""
+
+    digit: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Sixteen hexadecimal digits that differ whenever the task, the detector or the measuring
+        does."""
+        return key_of(["rates", self.digit, self.seed, constants(), VERSION])
+
+    @property
+    def name(self) -> str:
+        """For progress and reports."""
+        return f"rates {self.digit} seed {self.seed}"
+
+
+def run(task: Task) -> dict:
+    """By score and by the rate asked for: the share of alarms among other normal training images
+    and among MNIST's test images, which other people wrote; the share of other digits and of normal
+    ones with a defect that is found."""
+    (images, labels), (test, test_labels) = load_mnist(train=True), load_mnist(train=False)
+    normal = images[labels == task.digit]
+    normal = normal[torch.randperm(len(normal), generator=torch.Generator().manual_seed(task.seed))]
+    found = Detector.fit(normal[2 * HELD_OUT:], seed=task.seed, progress=False)
+    calibration, unseen = normal[:2 * HELD_OUT].split(HELD_OUT)
+    same = test_labels == task.digit
+    clean = test[same][:DAMAGED]
+    groups = {"calibration": calibration, "unseen": unseen, "test_normal": test[same], "test_anomalous": test[~same],
+              **{f"{kind} {level}": make_defects(clean, kind, level)[0] for kind in KINDS for level in LEVELS}}
+    scores = {name: found.all_scores(group) for name, group in groups.items()}
+    record = {"key": task.key, "digit": task.digit, "seed": task.seed, "rates": {}}
+    for rate in RATES:
+        for score in scores["calibration"]:
+            alarms = {name: p_values(scores["calibration"][score], of[score]) <= rate for name, of in scores.items()}
+            true, false = (int(alarms[name].sum()) for name in ("test_anomalous", "test_normal"))
+            record["rates"].setdefault(str(rate), {})[score] = {
+                **{name: round(float(alarms[name].mean()), 6) for name in ("unseen", "test_normal", "test_anomalous")},
+                "precision": round(true / max(1, true + false), 6),
+                "defects": {kind: [round(float(alarms[f"{kind} {level}"].mean()), 6) for level in LEVELS] for kind in KINDS}}
+    return record

@@ -1,0 +1,101 @@
+"""Intervals for shares and for ratios of shares."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import binomtest, permutation_test
+from scipy.stats import t as student
+
+
+class Estimate(NamedTuple):
+    """A measured value with its interval; ``f"{estimate:.1%}"`` gives both, such as ``6.0% (5.5% –
+    6.5%)``."""
+
+    value: float
+    low: float
+    high: float
+
+    def interval(self, form: str) -> str:
+        """The interval alone, its ends in the format `form`."""
+        return f"{self.low:{form}} – {self.high:{form}}"
+
+    def __format__(self, form: str) -> str:
+        return f"{self.value:{form}} ({self.interval(form)})"
+
+
+def share(count: int, n: int, confidence: float = 0.95) -> Estimate:
+    """A share and its exact interval (Clopper & Pearson 1934). Of nothing, the share is NaN, from 0
+    to 1."""
+    if not n:
+        return Estimate(float("nan"), 0.0, 1.0)
+    interval = binomtest(int(count), int(n)).proportion_ci(confidence, "exact")
+    return Estimate(count / n, float(interval.low), float(interval.high))
+
+
+def ratio_of_shares(count: int, n: int, other_count: int, other_n: int, confidence: float = 0.95) -> Estimate:
+    """How many times larger the share count/n is than other_count/other_n, with an exact
+    conditional interval.
+
+    For rare events both counts are nearly Poisson; given their sum, `count` is binomial with
+    probability p = r·n / (r·n + other_n) where r is the ratio, so Clopper and Pearson's interval
+    for p is one for r.
+
+    Raises
+    ------
+    ValueError
+        If there are no events to compare.
+    """
+    total = int(count) + int(other_count)
+    if not total:
+        raise ValueError("neither set has an event: no ratio can be estimated")
+
+    def ratio(p):
+        return p / (1 - p) * other_n / n if p < 1 else np.inf
+
+    interval = binomtest(int(count), total).proportion_ci(confidence, "exact")
+    return Estimate(ratio(count / total), ratio(interval.low), ratio(interval.high))
+
+
+def bootstrap(statistic, *arrays, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> Estimate:
+    """`statistic(*arrays)` and its percentile interval over resamples of the arrays' common first
+    axis."""
+    generator = np.random.default_rng(seed)
+    n = len(arrays[0])
+    draws = [statistic(*(a[i] for a in arrays)) for i in (generator.integers(n, size=n) for _ in range(resamples))]
+    low, high = np.percentile(draws, [50 * (1 - confidence), 50 * (1 + confidence)])
+    return Estimate(float(statistic(*arrays)), float(low), float(high))
+
+
+def mean_with_t_interval(values, confidence: float = 0.95, at_least: int = 3) -> Estimate:
+    """The mean and Student's interval; of fewer than `at_least` values, for which that says
+    nothing, their range instead."""
+    values = np.asarray(values, float)
+    mean, n = float(values.mean()), len(values)
+    if n < at_least:
+        return Estimate(mean, float(values.min()), float(values.max()))
+    half = float(student.ppf(0.5 + confidence / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return Estimate(mean, mean - half, mean + half)
+
+
+def mean_over_seeds(values, confidence: float = 0.95, resamples: int = 10_000) -> Estimate:
+    """The mean of a few values, one a seed, and its percentile bootstrap interval."""
+    values = np.asarray(values, float)
+    means = values[np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))].mean(1)
+    low, high = np.percentile(means, [50 * (1 - confidence), 50 * (1 + confidence)])
+    return Estimate(float(values.mean()), float(low), float(high))
+
+
+def sign_flip_p(differences) -> float:
+    """Exact one-sided p that the differences' mean is not above 0: how many of all 2ⁿ choices of
+    signs give as large a mean.
+
+    Fisher (1935). No distribution is assumed but that, without an effect, a difference and its
+    negative are as likely. For up to 16 differences; the smallest p of ten is 1/1024.
+    """
+    differences = np.asarray(differences, float)
+    if not 1 <= len(differences) <= 16:
+        raise ValueError(f"1 to 16 differences can be tested exactly, got {len(differences)}")
+    if len(differences) == 1:
+        return 0.5 if differences[0] > 0 else 1.0
+    return float(permutation_test((differences,), np.mean, permutation_type="samples", vectorized=True,
+                                  n_resamples=2 ** len(differences), alternative="greater").pvalue)

@@ -1,0 +1,1 @@
+"""The same arithmetic, faster: convolutions for a processor, and the optimiser Muon."""

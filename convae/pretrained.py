@@ -1,0 +1,166 @@
+"""Trained models on disk: ``NAME.safetensors`` and, beside it, its card ``NAME.json``.
+
+The shipped ones lie in this folder; what a notebook trains on the way goes to the cache. A card
+says all there is to know of a model: recipe and seed, the data's checksums, versions, the training
+curve, test metrics, SHA-256.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from convae._io import write_atomically
+from convae.data import MD5, cache_dir, load_mnist
+from convae.evaluation.classifier import ClassifierRecipe, accuracy, train_classifier
+from convae.fast.parallel import side_by_side
+from convae.models import count
+from convae.recipes import Recipe
+from convae.training import train, unseen_metrics
+
+SHIPPED = ("conv_ae_2d", "conv_ae_3d", "conv_ae_64d", "conv_vae_2d", "conv_vae_3d", "conv_vae_64d", "classifier")
+
+
+def weights_dir() -> Path:
+    """The folder of the shipped weights, or ``CONVAE_WEIGHTS``."""
+    return Path(os.environ.get("CONVAE_WEIGHTS") or Path(__file__).with_name("weights"))
+
+
+def shipped_recipe(name: str) -> Recipe | ClassifierRecipe:
+    """The recipe that a shipped model is trained from; ValueError lists the names if `name` is none
+    of them."""
+    if name not in SHIPPED:
+        raise ValueError(f"no model named {name!r} is shipped; the names are {', '.join(SHIPPED)}")
+    return ClassifierRecipe() if name == "classifier" else Recipe.from_name(name)
+
+
+def load_pretrained(name: str) -> nn.Module:
+    """A shipped model in ``eval()`` mode.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``conv_vae_64d``: architecture, model, dimension; or ``classifier``.
+
+    Raises
+    ------
+    ValueError
+        If no model of that name is shipped, or its file is not the one its card describes.
+    """
+    shipped_recipe(name)
+    return load(weights_dir(), name)
+
+
+def load_card(name: str) -> dict:
+    """The card of a shipped model."""
+    shipped_recipe(name)
+    return _read_card(weights_dir() / f"{name}.json")
+
+
+def load_or_train(*recipes: Recipe) -> list[nn.Module]:
+    """The models of these recipes: shipped, or trained before and cached, or trained now, one on
+    each core.
+
+    Any change in a recipe (seed, epochs, …) makes another model, which takes about a minute to
+    train the first time.
+    """
+    places = [_place(recipe) for recipe in recipes]
+    missing = [(r, *place) for r, place in zip(recipes, places, strict=True) if not _card_path(*place).exists()]
+    if missing:
+        train_side_by_side(missing)
+    return [load(*place) for place in places]
+
+
+def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool = True, bar_position: int = 0) -> Path:
+    """Train a model and write it with its card, each file whole or not at all; returns the card's
+    path."""
+    if isinstance(recipe, ClassifierRecipe):
+        model, history = train_classifier(recipe, progress, bar_position)
+        metrics = {"accuracy": round(accuracy(model, *load_mnist(train=False)), 4)}
+    else:
+        model, history = train(recipe, None, progress, bar_position, device="cpu")  # the same bytes, whatever the machine has
+        metrics = unseen_metrics(model, recipe, load_mnist(train=False)[0])
+    content = safetensors.torch.save({key: t.contiguous() for key, t in model.state_dict().items()})
+    card = {
+        "name": recipe.name,
+        "recipe": recipe.to_dict(),
+        "parameters": count(model),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "test": {key: round(value, 4) for key, value in metrics.items()},
+        "training_loss_by_epoch": [round(value, 4) for value in history],
+        "data_md5": MD5,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+    name = name or recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / f"{name}.safetensors", content)
+    return write_atomically(folder / f"{name}.json", json.dumps(card, indent=1) + "\n")  # last: it vouches for the other
+
+
+def train_shipped(folder: Path, names=SHIPPED):
+    """Train shipped models from scratch into `folder`; those that an interrupted run left there are
+    not trained again."""
+    recipes = map(shipped_recipe, names)
+    train_side_by_side([(r, folder, r.name) for r in recipes if not _is_trained(r, folder)])
+
+
+def train_side_by_side(jobs: list[tuple[Recipe | ClassifierRecipe, Path, str]]):
+    """Train and save each (recipe, folder, file name): one process a core, with one thread each."""
+    jobs = sorted(jobs, key=lambda job: (job[0].name != "classifier", -job[0].epochs))  # the longest first
+    load_mnist(train=True)  # fetched once, before the processes need it
+    side_by_side(train_and_save, [(*job, True) for job in jobs])
+
+
+def _place(recipe: Recipe) -> tuple[Path, str]:
+    """Folder and file name of a recipe's model: the shipped one, or the cache's."""
+    if recipe.name in SHIPPED and _is_trained(recipe, weights_dir()):
+        return weights_dir(), recipe.name
+    return cache_dir() / "models", f"{recipe.name}-{recipe.key}"
+
+
+def _is_trained(recipe, folder: Path) -> bool:
+    path = _card_path(folder, recipe.name)
+    return path.exists() and _read_card(path)["recipe"] == recipe.to_dict()
+
+
+def _card_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.json"
+
+
+def load(folder: Path, name: str) -> nn.Module:
+    """The model `name` in `folder`, in ``eval()`` mode, its card as ``.card``; ValueError if the
+    two do not match."""
+    card = _read_card(folder / f"{name}.json")
+    path = folder / f"{name}.safetensors"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"weights {path} cannot be read: {error.strerror}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != card["sha256"]:
+        remedy = ("restore the file (git checkout) or train it again (python -m convae reproduce)"
+                  if folder == weights_dir() else "delete both files, and the model is trained again")
+        raise ValueError(f"weights {path} have SHA-256 {found}, but their card says {card['sha256']}: {remedy}")
+    kind = ClassifierRecipe if card["name"] == "classifier" else Recipe
+    with torch.random.fork_rng(devices=[]):  # building draws initial weights, of no use here
+        model = kind.from_dict(card["recipe"]).build()
+    model.load_state_dict(safetensors.torch.load(content))
+    model.card = card
+    return model.eval()
+
+
+def _read_card(path: Path) -> dict:
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"card {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise ValueError(f"card {path} is not JSON: {error}") from None
+    if not isinstance(card, dict) or not {"name", "recipe", "sha256"} <= card.keys():
+        raise ValueError(f"card {path} has no name, recipe or sha256")
+    return card

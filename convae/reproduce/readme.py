@@ -1,0 +1,65 @@
+"""Parts of pages that are written from result files: each stands between two comments that name its
+source."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from convae._io import FIGURES, ROOT
+
+README = ROOT / "README.md"
+
+
+def render(template: Path, **values) -> str:
+    """The text of a jinja2 template with `values` in it; into HTML they are put escaped."""
+    environment = Environment(
+        undefined=StrictUndefined,         # a name that nothing was given for is an error
+        autoescape=".html" in template.name,
+        trim_blocks=True,                  # lines that hold a statement alone leave no empty line
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.from_string(template.read_text(encoding="utf-8")).render(values)
+
+
+def changes(source: str, lines: Iterable[str], page: Path = README) -> dict[Path, str]:
+    """The page as it has to be with `lines` where it says what comes from `source`, if that differs
+    from what it is."""
+    old = page.read_text(encoding="utf-8")
+    new = replace_block(old, source, lines)
+    return {} if new == old else {page: new}
+
+
+def gallery(contents: dict[Path, str | bytes] | None = None) -> list[str]:
+    """The README's eight figures, with what each shows: from `contents` where they hold a figure,
+    else from the disk."""
+    lines = ["## The figures\n"]
+    for number in range(1, 9):
+        path = FIGURES / f"fig{number}.json"
+        shows = json.loads((contents or {}).get(path) or path.read_bytes())["shows"]
+        lines += [f"![Figure {number}: {shows}](figures/fig{number}.png)\n", f"**Figure {number}.** {shows}.\n"]
+    return lines
+
+
+def replace_block(text: str, source: str, lines: Iterable[str]) -> str:
+    """The text with `lines` between the two comments that say what is generated from `source`.
+
+    Raises
+    ------
+    ValueError
+        If the text lacks the comments, or has them in another order.
+    """
+    start, end = markers(source)
+    before, _, rest = text.partition(start)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"no place in the page for what comes from {source}: the lines {start!r} and {end!r} must stand in it, "
+                         f"in this order")
+    return "\n".join([f"{before}{start}", *lines, f"{end}{after}"])
+
+
+def markers(source: str) -> tuple[str, str]:
+    """The comments before and after what is generated from `source`."""
+    return f"<!-- generated from {source}: start -->", f"<!-- generated from {source}: end -->"

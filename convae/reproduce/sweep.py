@@ -1,0 +1,127 @@
+"""Many tasks on Dask: on this machine's cores, or on the workers of a scheduler anywhere.
+
+Each finished record is written to a folder, under its task's key, as soon as it is there: a sweep
+stopped at any point goes on where it was, and no task is done twice. Dask does the rest: it hands
+tasks to workers that come and go, and gives a task whose worker was lost to another one.
+"""
+
+import json
+import sys
+import threading
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import dask
+from distributed import Client, LocalCluster, as_completed
+from distributed.comm import get_address_host_port
+from tqdm import tqdm
+
+from convae._io import write_atomically
+from convae.data import cache_dir, load_mnist
+from convae.reproduce.runner import RunError
+
+RETRIES = 1             # of a task that failed, for want of a network, say; a lost worker is no failure of the task
+PATIENCE = 30           # seconds that a scheduler is waited for
+DASHBOARD = "127.0.0.1:8787"  # not :8787, which all of the network could open; another port if this one is taken
+SETTINGS = {
+    "distributed.scheduler.allowed-failures": 10,  # workers that a task may lose before it is taken for what kills them
+    # One thread a process. Dask's default also sets MALLOC_TRIM_THRESHOLD_, which has every large
+    # tensor's memory mapped anew: training then takes about twice as long.
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+}
+ONE_AT_A_TIME = threading.Lock()  # in a worker: torch's generator is the process's, and two trainings would draw from it
+
+
+class SweepError(RunError):
+    """Tasks failed; the message names them. What succeeded is kept."""
+
+
+def sweep(tasks: list, folder: Path | None = None, scheduler: str | None = None, workers: int | None = None,
+          *, run) -> dict[str, dict]:
+    """Do all tasks that have no record in `folder` yet.
+
+    Parameters
+    ----------
+    tasks : list
+        Each has a ``key`` and a ``name``.
+        Two with one key are done once. Workers get them in this order.
+    folder : Path, optional
+        Of the records, one file each; ``records`` in the cache if None.
+    scheduler : str, optional
+        Address of a running Dask scheduler, such as ``tcp://head:8786``; its workers must have this
+        version of convae, and get MNIST themselves. A worker does one task at a time, however many
+        threads it has. If None, a cluster is started on this machine and stopped at the end.
+    workers : int, optional
+        Processes of the cluster on this machine, one thread each; one a core if None.
+    run : callable
+        From a task to its record.
+
+    Returns
+    -------
+    dict
+        From key to record, of all tasks.
+
+    Raises
+    ------
+    SweepError
+        After all others are done, if tasks failed; the message names each, with its error.
+    ValueError
+        If `workers` is less than 1.
+    OSError
+        If the scheduler cannot be reached, or is lost on the way; finished records are kept.
+    """
+    if workers is not None and workers < 1:  # Dask would wait for a worker for ever
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    folder = folder or cache_dir() / "records"
+    wanted = {task.key: task for task in tasks}
+    missing = {key: task for key, task in wanted.items() if not (folder / f"{key}.json").exists()}
+    failures = []
+    if missing:
+        load_mnist(train=True)  # fetched once, before the processes need it
+        with _client(scheduler, workers) as client, tqdm(total=len(wanted), initial=len(wanted) - len(missing),
+                                                         unit="model", file=sys.stderr) as bar:
+            bar.write(f"Dask's dashboard: {client.dashboard_link}", file=sys.stderr)
+            # Tasks whose keys begin alike are one group to Dask. Of a large group a worker gets the
+            # next task when it is free; others would be dealt out at once, however long each takes.
+            # Within a group they go by their keys.
+            keys = [("model", i, task.name, key) for i, (key, task) in enumerate(missing.items())]
+            for future in as_completed(client.map(partial(_alone, run), missing.values(), key=keys, retries=RETRIES)):
+                _, _, name, key = future.key
+                if future.status == "finished":
+                    write_atomically(folder / f"{key}.json", json.dumps(future.result()) + "\n")
+                elif future.status == "error":
+                    failures.append(f"{name} {key}: {future.exception()}")
+                else:  # no task's fault
+                    raise ConnectionError(f"the Dask scheduler was lost, or the tasks were cancelled there; finished records "
+                                          f"are kept in {folder}, and the same sweep goes on from them")
+                future.release()
+                bar.update()
+    if failures:
+        raise SweepError("\n".join([f"{len(failures)} of {len(wanted)} tasks failed (the records of the others are kept in "
+                                    f"{folder}):", *failures]))
+    return {key: json.loads((folder / f"{key}.json").read_text(encoding="utf-8")) for key in wanted}
+
+
+def _alone(run, task):
+    with ONE_AT_A_TIME:
+        return run(task)
+
+
+@contextmanager
+def _client(scheduler, workers):
+    if scheduler:
+        with _connect(scheduler) as client:
+            yield client
+        return
+    with dask.config.set(SETTINGS), LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0,
+                                                 dashboard_address=DASHBOARD) as cluster, Client(cluster) as client:
+        yield client
+
+
+def _connect(scheduler):
+    try:
+        get_address_host_port(scheduler)  # a ValueError for what is none, such as an address without a port
+        return Client(scheduler, timeout=PATIENCE)
+    except (OSError, ValueError) as error:
+        raise OSError(f"the Dask scheduler {scheduler} cannot be reached: {error}") from error

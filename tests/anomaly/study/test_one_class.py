@@ -1,0 +1,68 @@
+"""The protocols score what they should on a small data set, and read data sets whole or say why
+not."""
+
+import gzip
+
+import numpy as np
+import pytest
+import torch
+
+from convae.anomaly import detector
+from convae.anomaly.study import datasets, one_class, tables
+from convae.data import DataError
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(detector, "SEEN", 3000)
+    monkeypatch.setattr(detector, "EPOCHS", (1, 10))
+
+
+def test_one_digit_is_normal(quick):
+    record = one_class.run(one_class.Task("digits", "one", 0, 2, latent_dim=4))
+    assert (record["data"], record["protocol"], record["cls"], record["seeds"]) == ("digits", "one", 0, 2)
+    assert set(record["auroc"]) > {"squared_error", "reconstruction_probability", "latent_distance", "untrained", "detector"}
+    assert len(record["auroc"].pop("together")) == len(record["auroc"].pop("combined_together")) == 1
+    assert all(len(areas) == 2 for areas in record["auroc"].values())
+    assert any(areas[0] != areas[1] for areas in record["auroc"].values())
+    assert min(record["auroc"]["detector"]) > 0.97
+    assert all(0 <= area <= 1 for areas in record["auroc"].values() for area in areas)
+
+
+def test_baselines_of_both_protocols():
+    one, rest = (one_class.run(one_class.Task("digits", protocol, 1, 0))["auroc"] for protocol in one_class.PROTOCOLS)
+    assert one.keys() == rest.keys()
+    assert min(min(areas) for areas in one.values()) > 0.85 and one != rest
+
+
+def test_keys_tell_all_tasks_apart(monkeypatch):
+    tasks = [task for make, _ in tables.STUDIES.values() for task in make()]
+    keys = {task.key for task in tasks}
+    assert len(keys) == len(tasks)
+    monkeypatch.setattr(detector, "AXES", 7)
+    assert not keys & {task.key for task in tasks}
+
+
+def test_scikit_learns_digits_are_like_mnists():
+    data = datasets.load("digits")
+    assert len(data.train) + len(data.test) == 1797
+    assert np.bincount(data.test_labels).min() > 50
+    places = torch.arange(28.0)
+    mass = data.train.sum((1, 2, 3))
+    assert ((data.train.sum((1, 3)) @ places) / mass - 13.5).abs().max() <= 0.51
+    assert ((data.train.sum((1, 2)) @ places) / mass - 13.5).abs().max() <= 0.51
+
+
+def test_fashion_mnist_that_is_corrupted_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONVAE_DATA", str(tmp_path))
+    monkeypatch.setattr(datasets, "DEBIAN", tmp_path / "nowhere")
+    (tmp_path / "fashion-mnist").mkdir()
+    for name in datasets.FASHION_MD5:
+        (tmp_path / "fashion-mnist" / f"{name}.gz").write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\0"))
+    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is corrupted.*dataset-fashion-mnist"):
+        datasets.load("fashion")
+
+
+def test_no_such_data_set():
+    with pytest.raises(ValueError, match="no data set 'letters'; there are mnist, fashion, digits"):
+        datasets.load("letters")

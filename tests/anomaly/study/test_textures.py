@@ -1,0 +1,86 @@
+"""Textures are what they are said to be, and what is measured on them is what it should be."""
+
+import numpy as np
+import pytest
+
+from convae.anomaly import detector, views
+from convae.anomaly.study import textures
+from convae.anomaly.study.textures import DEFECTS, SIDE, TEXTURES, cases, damage_textures, make_textures
+
+
+@pytest.mark.parametrize("texture", TEXTURES)
+def test_textures_are_seeded_and_all_different(texture):
+    images = make_textures(texture, 3, 0)
+    assert images.shape == (3, SIDE, SIDE) and images.dtype == np.float32
+    assert 0 <= images.min() and images.max() <= 1 and images.std() > 0.05
+    assert (make_textures(texture, 3, 0) == images).all()
+    assert abs(images[0] - images[1]).mean() > 0.02
+    assert abs(make_textures(texture, 1, 1)[0] - images[0]).mean() > 0.02
+
+
+@pytest.mark.parametrize("defect", ["scratch", "stain", "smear"])
+def test_a_defect_changes_one_place_by_its_strength(defect):
+    clean = make_textures("weave", 4, 0)
+    strong, masks = damage_textures(clean, defect, 1.0, 1)
+    weak, same = damage_textures(clean, defect, 0.5, 1)
+    assert (masks == same).all()
+    assert (20 < masks.sum((1, 2))).all() and (masks.sum((1, 2)) < 300).all()
+    assert abs(strong - clean)[masks].mean() > 20 * abs(strong - clean)[~masks].mean()
+    assert abs(weak - clean)[masks].mean() == pytest.approx(abs(strong - clean)[masks].mean() / 2, rel=0.15)
+    rows, columns = (np.ptp(np.nonzero(masks[0])[axis]) for axis in (0, 1))
+    assert max(rows, columns) < 32
+
+
+def test_where_a_part_is_missing_there_is_nothing_but_ground():
+    clean, ground = make_textures("part", 4, 0), make_textures("brushed", 4, 2)
+    damaged, masks = damage_textures(clean, "missing", 1.0, 1)
+    rows, columns = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    middle, outside = np.hypot(rows, columns) < 40, np.hypot(rows, columns) > 57
+    assert (masks[:, middle]).all() and not (masks[:, outside]).any()
+    assert (damaged == clean)[:, outside].all()
+    assert clean[:, middle].std() < 0.3 * ground.std() and damaged[:, middle].std() == pytest.approx(ground.std(), rel=0.1)
+    assert damaged[:, middle].mean() == pytest.approx(ground.mean(), abs=0.02) and clean[:, middle].mean() > ground.mean() + 0.1
+
+
+@pytest.mark.parametrize("defect", ["missing mark", "misplaced mark"])
+def test_a_mark_that_is_missing_or_misplaced_leaves_bare_plate(defect):
+    clean = make_textures("plate", 6, 0)
+    damaged, masks = damage_textures(clean, defect, 1.0, 1)
+    rows, columns = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    plate = np.hypot(rows, columns) < 38
+    marks = [(images < 0.5)[:, plate].sum(1) for images in (clean, damaged)]
+    assert marks[0] == pytest.approx(3 * np.pi * 4.5**2, rel=0.1)
+    assert marks[1] / marks[0] == pytest.approx(2 / 3 if defect == "missing mark" else 1, abs=0.05)
+    assert (damaged == clean)[:, ~plate].all() and (50 < masks.sum((1, 2))).all() and (masks.sum((1, 2)) < 160).all()
+    gone = (clean < 0.5) & (damaged > 0.6)
+    assert abs(damaged[gone] - 0.7).mean() < 0.03 and masks[gone].all()
+
+
+@pytest.mark.parametrize("defect", textures.ANYWHERE)
+def test_about_half_of_the_defects_of_a_part_lie_on_it(defect):
+    _, masks = damage_textures(make_textures("brushed", 1, 0).repeat(200, 0), defect, 1.0, 0)
+    disc = np.hypot(*(np.mgrid[:SIDE, :SIDE] - SIDE / 2)) < 45
+    on_it = [disc[mask].mean() > 0.5 for mask in masks]
+    assert 0.35 < np.mean(on_it) < 0.65
+
+
+def test_only_a_part_can_be_missing_and_not_faintly():
+    assert {texture: len(cases(texture)) for texture in TEXTURES} == {
+        "weave": 6, "brushed": 6, "studs": 6, "part": 7, "plate": 8}
+    assert all(name.endswith(defect) and defect in DEFECTS and 0 < strength <= 1
+               for texture in TEXTURES for name, (defect, strength) in cases(texture).items())
+
+
+def test_a_clear_stain_is_found_and_located(monkeypatch):
+    monkeypatch.setattr(detector, "EPOCHS", (1, 4))
+    monkeypatch.setattr(views, "TILES", 2_000)
+    monkeypatch.setattr(textures, "NORMAL", 20)
+    monkeypatch.setattr(textures, "UNSEEN", 6)
+    monkeypatch.setattr(textures, "ANYWHERE", ("stain",))
+    record = textures.run(textures.Task("studs", 1))
+    assert set(record["defects"]) == {"faint stain", "clear stain"}
+    clear = record["defects"]["clear stain"]
+    assert set(clear["image_auroc"]) == {"squared_error", "gaussian_averaged", "gaussian_in_place", "combined"}
+    assert clear["image_auroc"]["combined"] > 0.9 and clear["pixel_auroc"] > 0.7
+    assert clear["region_overlap"] > 0.2
+    assert record["defects"]["faint stain"]["image_auroc"]["combined"] <= clear["image_auroc"]["combined"]

@@ -1,0 +1,136 @@
+"""Which models the claims are tested on: the universes as a design, and the recipes that they and
+the seeds become."""
+
+from collections import Counter, defaultdict
+from itertools import combinations, product
+
+import pytest
+
+from convae import Recipe
+from convae.claims.design import CHOICES, DIMENSIONS, REPLICATES, SEEDS, STUDIES, WIDE, design
+from convae.dense import count
+
+AMONG_THREE = [name for name, values in CHOICES.items() if len(values) == 3]
+
+
+@pytest.fixture(scope="module")
+def studies():
+    """For each study its roles, and the task of each."""
+    return {name: study() for name, study in STUDIES.items()}
+
+
+@pytest.fixture(scope="module")
+def roles(studies):
+    """Those of both studies."""
+    return {role: task for study in studies.values() for role, task in study.items()}
+
+
+# The universes as a design
+
+def test_any_two_choices_meet_in_every_pair_of_values_equally_often():
+    rows = design()
+    assert len(rows) == 36
+    for one, other in combinations(CHOICES, 2):
+        pairs = list(product(CHOICES[one], CHOICES[other]))
+        assert Counter((row[one], row[other]) for row in rows) == dict.fromkeys(pairs, 36 / len(pairs)), (one, other)
+
+
+def test_the_choices_among_three_meet_in_all_27_combinations():
+    assert len(AMONG_THREE) == 3
+    assert {tuple(row[name] for name in AMONG_THREE) for row in design()} == set(product(*(CHOICES[n] for n in AMONG_THREE)))
+
+
+def test_no_universe_is_met_twice():
+    assert len({tuple(row.values()) for row in design()}) == 36
+    assert all(list(row) == list(CHOICES) for row in design())
+
+
+# The recipes of the universes
+
+def test_every_universe_has_the_same_models_from_every_replicate(studies):
+    models = {("conv", "ae_2d"), ("conv", "vae_2d"), ("conv", "vae_3d"), ("conv", "vae_64d"),
+              ("small", "ae_2d"), ("small", "vae_2d"), ("small", "vae_64d")}
+    assert set(studies["universes"]) == {(*model, seed, universe) for model in models for seed in REPLICATES
+                                         for universe in range(36)}
+
+
+def test_a_universes_choices_are_in_its_recipes(studies):
+    rows = design()
+    for role, task in studies["universes"].items():
+        choices, recipe, default = rows[role.universe], task.recipe, Recipe("vae", 2)
+        assert (recipe.difference, recipe.slope, recipe.epochs) == (choices["difference"], choices["slope"], choices["epochs"])
+        training = (recipe.optimiser, recipe.schedule, recipe.learning_rate)
+        assert training == {"adam": ("adam", "constant", 1e-3),
+                            "muon": ("muon", default.schedule, default.learning_rate)}[choices["optimiser"]]
+        if role.family == "conv":
+            assert recipe.channels == (4, 16, choices["layer4_maps"])
+            assert recipe.normalised_layers == choices["normalised_layers"]
+        assert recipe.kl_weight == (choices["kl_weight"] if recipe.model == "vae" else default.kl_weight)
+        assert task.held_out == 0
+
+
+def test_the_first_value_of_a_choice_is_the_recipes_default_where_all_models_share_it():
+    default = Recipe("vae", 2)
+    for name in ("difference", "slope", "optimiser", "normalised_layers", "kl_weight"):
+        assert CHOICES[name][0] == getattr(default, name)
+    assert CHOICES["layer4_maps"][0] == default.channels[2]
+
+
+# The default choices, over seeds
+
+def test_every_model_is_trained_from_ten_seeds_or_more_in_three_families_and_split_data(studies):
+    names = [f"{model}_{d}d" for model, d in product(("ae", "vae"), DIMENSIONS)]
+    models = [*product(("conv", "small", "wide"), names), ("split", "vae_3d"), ("split", "vae_64d")]
+    assert len(set(SEEDS)) >= 10
+    assert set(studies["seeds"]) == {(*model, seed, None) for model in models for seed in SEEDS}
+
+
+def test_over_seeds_nothing_but_the_seed_differs_from_the_defaults(studies):
+    for role, task in studies["seeds"].items():
+        model, d, seed = task.recipe.model, task.recipe.latent_dim, role.seed
+        assert task.recipe == {
+            "conv": Recipe(model, d, seed=seed), "split": Recipe(model, d, seed=seed),
+            "small": Recipe(model, d, "dense", hidden=task.recipe.hidden, seed=seed),
+            "wide": Recipe(model, d, "dense", seed=seed, **WIDE)}[role.family]
+        assert task.held_out == (10_000 if role.family == "split" else 0)
+
+
+# Of both
+
+def test_seed_0_takes_no_part_and_no_universe_shares_a_seed_with_the_defaults(roles):
+    assert {task.recipe.seed for task in roles.values()} == {*SEEDS, *REPLICATES}
+    assert 0 not in {*SEEDS, *REPLICATES} and not set(SEEDS) & set(REPLICATES)
+
+
+def test_a_role_says_what_its_task_is(roles):
+    for role, task in roles.items():
+        assert role.name == f"{task.recipe.model}_{task.recipe.latent_dim}d"
+        assert (role.family in ("conv", "split")) == (task.recipe.architecture == "conv")
+        assert role.seed == task.recipe.seed
+
+
+def test_keys_are_one_to_one_with_what_is_trained_and_held_out(roles):
+    keys = {(task.recipe, task.held_out): task.key for task in roles.values()}
+    assert len(set(keys.values())) == len(keys) > 600
+    assert all(task.key == keys[task.recipe, task.held_out] for task in roles.values())
+
+
+def test_universes_share_a_record_where_they_differ_in_nothing_that_the_model_has(studies):
+    rows, shared = design(), defaultdict(set)
+    for role, task in studies["universes"].items():
+        has = dict(rows[role.universe])
+        if role.family == "small":
+            del has["normalised_layers"]
+        if role.name.startswith("ae"):
+            del has["kl_weight"]
+        shared[role.family, role.name, role.seed, *has.values()].add(task.key)
+    assert all(len(keys) == 1 for keys in shared.values())
+    assert len(set.union(*shared.values())) == len(shared) < len(studies["universes"])
+
+
+def test_small_dense_models_have_the_convolutional_ones_parameters_within_3_percent(studies):
+    sizes = {(r.family, r.name): count(task.recipe.build()) for r, task in studies["seeds"].items() if r.seed == SEEDS[0]}
+    small = {name: size for (family, name), size in sizes.items() if family == "small"}
+    assert len(small) == 6
+    for name, size in small.items():
+        assert size == pytest.approx(sizes["conv", name], rel=0.03), name

@@ -1,0 +1,160 @@
+"""What Figs. 1 to 3 say is read from the model that they draw."""
+
+import pytest
+import torch
+
+from convae.models import ConvAE, ConvVAE
+from convae.plots.architecture import autoencoder, receptive_fields, variational_autoencoder
+from convae.plots.introspection import layers, sum_at_one_unit, window_start
+
+
+@pytest.fixture
+def image():
+    """A bright ring on black, with some noise so that no two windows are alike."""
+    torch.manual_seed(0)
+    y, x = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    radius = ((y - 13.5) ** 2 + (x - 13.5) ** 2).sqrt()
+    return ((radius - 8).abs() < 2)[None] * (0.7 + 0.3 * torch.rand(1, 28, 28))
+
+
+def build(kind, *args, **kwargs):
+    torch.manual_seed(0)
+    return kind(*args, **kwargs).eval()
+
+
+def words(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def draw(model, image):
+    """The model's figures: 1 and 2, or 1 and 3."""
+    if isinstance(model, ConvVAE):
+        return [receptive_fields(model, image), variational_autoencoder(model, image, torch.randn(model.latent_dim))]
+    return [receptive_fields(model, image), autoencoder(model, image)]
+
+
+def test_the_default_model_has_the_papers_layers(image):
+    found = layers(build(ConvAE, 2), image)
+    assert [(layer.part, layer.name, layer.maps, layer.height, layer.width) for layer in found] == [
+        ("input", "layer 1", 1, 28, 28), ("encoder", "layer 2", 4, 14, 14), ("encoder", "layer 3", 16, 7, 7),
+        ("encoder", "layer 4", 64, 3, 3), ("latent", "z", 2, 1, 1), ("decoder", "layer 4", 64, 3, 3),
+        ("decoder", "layer 3", 16, 7, 7), ("decoder", "layer 2", 4, 14, 14), ("decoder", "layer 1", 1, 28, 28)]
+    assert [layer.kernel for layer in found[1:]] == [4, 4, 3, 3, 3, 3, 4, 4]
+    assert {layer.stride for layer in found[1:]} == {2}
+    assert [layer.padding for layer in found[1:]] == [1, 1, 0, 0, 0, 0, 1, 1]
+    assert [layer.name for layer in found if layer.normalised] == ["layer 2", "layer 3", "layer 3", "layer 2"]
+    assert [layer.activation for layer in found] == [None, *["LeakyReLU(0.01)"] * 3, None, *["LeakyReLU(0.01)"] * 3,
+                                                     "Sigmoid"]
+
+
+def test_sigma_is_recognised_as_softplus(image):
+    mu, sigma = (layer for layer in layers(build(ConvVAE, 3), image) if layer.part == "latent")
+    assert (mu.name, mu.activation, sigma.name, sigma.activation) == ("μ", None, "σ", "softplus")
+    assert (sigma.values > 0).all()
+
+
+@pytest.mark.parametrize("model", [build(ConvAE, 2), build(ConvVAE, 64, (8, 5, 7), 0.2, (4,))])
+def test_values_and_parameters_are_the_models(model, image):
+    found = layers(model, image)
+    output = model(image[None])
+    torch.testing.assert_close(found[-1].values, output.reconstruction[0].detach())
+    if output.mu is not None:
+        torch.testing.assert_close(next(layer for layer in found if layer.name == "μ").values.flatten(),
+                                   output.mu[0].detach())
+    assert sum(layer.parameters for layer in found) == sum(p.numel() for p in model.parameters())
+
+
+def test_epsilon_moves_z_before_the_decoder(image):
+    model, epsilon = build(ConvVAE, 2), torch.tensor([1.5, -0.5])
+    mu, sigma = model.posterior(image[None])
+    torch.testing.assert_close(layers(model, image, epsilon)[-1].values,
+                               model.decode(mu + epsilon * sigma)[0].detach())
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_reading_leaves_the_model_as_it_was(image, training):
+    model = build(ConvVAE, 2).train(training)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    layers(model, image)
+    assert model.training is training and all(m.training is training for m in model.modules())
+    assert not any(m._forward_hooks for m in model.modules())
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_something_else_is_refused(image):
+    with pytest.raises(TypeError, match="Linear"):
+        layers(torch.nn.Linear(2, 2), image)
+
+
+def test_receptive_fields_are_what_brute_force_finds(image):
+    """Change each pixel in turn: exactly the units change whose receptive field holds it."""
+    model = build(ConvAE, 2, slope=0.3).double()
+    changed = image.double().flatten().repeat(784, 1) + 0.5 * torch.eye(784, dtype=torch.float64)
+    before, after = image.double()[None], changed.view(784, 1, 28, 28)
+    found = layers(model.float(), image)
+    model.double()
+    with torch.no_grad():
+        for layer, module in zip(found[1:5], [*model.encoder, model.to_z], strict=True):
+            before, after = module(before), module(after)
+            moved = ((after - before).abs() > 1e-12).any(1).view(28, 28, layer.height, layer.width)
+            for row in range(layer.height):
+                for column in range(layer.width):
+                    expected = torch.zeros(28, 28, dtype=torch.bool)
+                    (top, bottom), (left, right) = layer.sees.span(row), layer.sees.span(column)
+                    expected[max(top, 0):max(bottom, 0), max(left, 0):max(right, 0)] = True
+                    assert torch.equal(moved[:, :, row, column], expected), (layer.name, row, column)
+
+
+def test_the_sum_at_one_unit_is_equation_1(image):
+    _, o, n, *_ = layers(build(ConvAE, 2), image)
+    found = sum_at_one_unit(o, n)
+    row, column = window_start(n, found.row, found.column)
+    weight = n.convolution.weight[found.plane].detach()
+    terms = [sum(float(weight[q, i, j] * o.values[q, row + i, column + j])
+                 for i in range(n.kernel) for j in range(n.kernel)) for q in range(o.maps)]
+    assert found.terms == pytest.approx(terms, abs=1e-5)
+    assert found.total == pytest.approx(sum(terms) + found.bias, abs=1e-5)
+    assert found.total == pytest.approx(float(n.sums[found.plane, found.row, found.column]))
+
+
+@pytest.mark.parametrize("kind", [ConvAE, ConvVAE])
+@pytest.mark.parametrize("latent_dim", [1, 2, 3, 64])
+def test_figures_can_be_drawn_for_any_dimension(kind, latent_dim, image):
+    fig_1, network = draw(build(kind, latent_dim), image)
+    assert f"{latent_dim} value{'s' * (latent_dim > 1)}" in words(network)
+    for figure in (fig_1, network):
+        figure.canvas.draw()  # what cannot be rendered fails here
+
+
+@pytest.mark.parametrize("kind", [ConvAE, ConvVAE])
+def test_other_channels_slopes_and_normalisation_change_the_labels(kind, image):
+    usual = sum(map(words, draw(build(kind, 2), image)), [])
+    other = sum(map(words, draw(build(kind, 2, (3, 10, 30), 0.25, (4,)), image)), [])
+    for text in ("14×14 · 4 maps", "7×7 · 16 maps", "3×3 · 64 maps", "normalised, LeakyReLU(0.01)",
+                 "4 planes $q$ of 14×14", "16 planes $p$ of 7×7"):
+        assert text in usual and text not in other
+    for text in ("14×14 · 3 maps", "7×7 · 10 maps", "3×3 · 30 maps", "normalised, LeakyReLU(0.25)", "LeakyReLU(0.25)",
+                 "3 planes $q$ of 14×14", "10 planes $p$ of 7×7"):
+        assert text in other and text not in usual
+
+
+def test_kernels_strides_and_paddings_are_read_from_the_modules(image, monkeypatch):
+    monkeypatch.setattr("convae.models.KERNELS", (2, 6, 3, 3))
+    monkeypatch.setattr("convae.models.PADDINGS", (0, 2, 0, 0))
+    fig_1, fig_2 = draw(build(ConvAE, 2), image)
+    assert {"2×2", "6×6", "padding 2"} <= set(words(fig_2)) and "4×4" not in words(fig_2)
+    assert {"2×2 pixels", "12×12 pixels", "6×6, stride 2"} <= set(words(fig_1))
+
+
+def test_a_wide_layer_says_how_many_of_its_maps_are_drawn(image):
+    assert "14×14 · 100 maps, 16 drawn" in words(autoencoder(build(ConvAE, 2, (100, 4, 4)), image))
+
+
+def test_the_loss_terms_in_figure_3_are_those_of_the_draw(image):
+    from convae.losses import difference, kl_to_standard_normal
+    model, epsilon = build(ConvVAE, 2), torch.tensor([0.3, -1.2])
+    mu, sigma = model.posterior(image[None])
+    output = model.decode(mu + epsilon * sigma)
+    expected = f"{difference(output, image[None]).item():.1f} + {kl_to_standard_normal(mu, sigma).item():.1f}"
+    assert any(text.endswith(expected) for text in words(variational_autoencoder(model, image, epsilon)))

@@ -1,0 +1,216 @@
+"""The runner, on a small checkout of its own: the real package, kernels and papermill, but short
+notebooks."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from convae.__main__ import main
+from convae.reproduce import runner
+from convae.reproduce.readme import markers
+
+ROOT = Path(__file__).parents[1]
+METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"}}
+DRAW = """
+from convae.plots.style import new_figure
+figure = new_figure(2, 1)
+figure.subplots().plot([0, bins])
+show(figure)
+print(f"{bins} bins")
+notebook.publish("fig7", figure, "A line", {"bins": bins, "third": bins / 3}, {"F1": f"{bins} bins"})
+notebook.conclude()
+"""
+
+
+def write(path, *cells, parameters="bins: int = 5  # how many bins the histogram has"):
+    name = path.stem
+    start = f"from convae.reproduce.notebook import Notebook, show\nnotebook = Notebook('{name}', globals())"
+    cells = [new_markdown_cell("# A question?"), new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+             *map(new_code_cell, (start, *cells))]
+    for i, cell in enumerate(cells):
+        cell.id = f"cell-{i}"
+    nbformat.write(new_notebook(cells=cells, metadata=METADATA), path)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder that the package takes for its checkout, because it is imported from there."""
+    root = tmp_path / "check out"
+    (root / "notebooks").mkdir(parents=True)
+    (root / "convae").symlink_to(ROOT / "convae")
+    shutil.copytree(ROOT / "figures", root / "figures")
+    lines = ["# Title", *markers("figures/anomaly.json"), *markers("figures/*.json"), "The end.\n"]
+    (root / "README.md").write_text("\n".join(lines), encoding="utf-8")
+    write(root / "notebooks" / "04_small.ipynb", DRAW)
+    return root
+
+
+def start(root, *arguments, module="convae", cwd=None, **options):
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", module, *map(str, arguments)], cwd=cwd or root, env=environment, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options)
+
+
+def run(root, *arguments, **options):
+    process = start(root, *arguments, **options)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def files(root):
+    return {p.relative_to(root): p.read_bytes() for folder in ("figures", "notebooks") for p in (root / folder).rglob("*")
+            if p.is_file()} | {"README": (root / "README.md").read_bytes()}
+
+
+def test_a_run_puts_figures_notebook_manifest_and_readme_in_place_and_a_second_one_changes_nothing(checkout):
+    code, out, err = run(checkout, "figures")
+    assert code == 0, err
+    figure = json.loads((checkout / "figures" / "fig7.json").read_text(encoding="utf-8"))
+    assert figure["numbers"] == {"bins": 5, "third": 1.6667}
+    assert figure["measured"] == {"F1": "5 bins"}
+    entry = json.loads((checkout / "figures" / "manifest.json").read_text(encoding="utf-8"))["fig7"]
+    assert entry["notebook"] == "notebooks/04_small.ipynb" and entry["parameters"] == {"bins": 5}
+    assert "torch" in entry["versions"]
+    notebook = nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)
+    assert notebook.metadata == METADATA | {"results_sha256": {}}
+    assert notebook.cells[-1].outputs[1].text == "5 bins\n"
+    assert str(checkout) not in (checkout / "notebooks" / "04_small.ipynb").read_text(encoding="utf-8")
+    readme = (checkout / "README.md").read_text(encoding="utf-8")
+    assert "**Figure 7.** A line." in readme and "| [F1](notebooks/04_error_histograms.ipynb) (4.3, Fig. 7a) | " in readme
+    assert readme.startswith("# Title\n") and readme.endswith(f"{markers('figures/*.json')[1]}\nThe end.\n")
+    assert not list((checkout / "build").iterdir())
+
+    before = files(checkout)
+    code, out, err = run(checkout, "figures")
+    assert (code, out) == (0, "Nothing to write: all is as it was, within the tolerances.\n"), err
+    assert files(checkout) == before
+
+    assert run(checkout, "verify")[0] == 0
+    figure["numbers"]["third"] = 2
+    (checkout / "figures" / "fig7.json").write_text(json.dumps(figure), encoding="utf-8")
+    shutil.copy(checkout / "figures" / "fig6.png", checkout / "figures" / "fig7.png")
+    code, out, err = run(checkout, "verify")
+    assert code == 1
+    assert "figures/fig7: fig7.json.numbers.third: 1.6667, was 2" in out
+    assert "figures/fig7: fig7.png" in out
+
+
+def test_after_other_results_a_notebook_is_replaced_even_where_it_only_seems_rounded(checkout):
+    count = ("from convae.claims.results import CLAIMS, conclude\n"
+             "print(len(notebook.results(CLAIMS)['claims']), 'claims')\n"
+             "conclude(notebook)")
+    write(checkout / "notebooks" / "04_small.ipynb", count)
+    assert run(checkout, "figures")[0] == 0
+    path = checkout / "figures" / "claims.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    shown = f"{len(results['claims'])} claims\n"
+    results["claims"].popitem()
+    path.write_text(json.dumps(results), encoding="utf-8")
+    code, out, _ = run(checkout, "verify")
+    assert code == 1 and "notebooks/04_small.ipynb: was run with another claims.json" in out
+    assert shown in (before := nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)).cells[-1].outputs[0].text
+    assert run(checkout, "figures")[0] == 0
+    after = nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)
+    assert after.cells[-1].outputs[0].text != before.cells[-1].outputs[0].text
+    assert run(checkout, "verify")[0] == 0
+
+
+def test_a_failing_cell_is_reported_and_nothing_is_replaced(checkout):
+    write(checkout / "notebooks" / "02_broken.ipynb", "first = 1\nsecond = first / 0")
+    before = files(checkout)
+    code, out, err = run(checkout, "figures")
+    assert code == 1 and out == ""
+    assert ("02_broken failed in cell 4 (In [3]):\n    first = 1\n    second = first / 0\n"
+            "ZeroDivisionError: division by zero") in err
+    kept = Path(err.partition("The notebook up to there: ")[2].splitlines()[0])
+    assert "ZeroDivisionError" in kept.read_text(encoding="utf-8")
+    assert files(checkout) == before
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["-p", "bins=0", "--out", "x"], "04_small: bins must be a whole number from 5 to 1,000; got 0"),
+    (["-p", "bin=9", "--out", "x"], "no chosen notebook has a parameter 'bin'. Their parameters are: 04_small: bins"),
+    (["-p", "bins", "--out", "x"], "-p takes NAME=VALUE, got 'bins'"),
+    (["-p", "bins=9"], "parameters other than the committed ones need --out DIR"),
+    (["--out", "figures/mine"], "that is where the committed ones are"),
+    (["--only", "04,09"], "no notebook 09; there are 04_small"),
+])
+def test_what_cannot_be_is_refused_before_anything_runs(checkout, arguments, says, monkeypatch):
+    for name, path in (("NOTEBOOKS", "notebooks"), ("FIGURES", "figures"), ("WORKSPACE", "build")):
+        monkeypatch.setattr(runner, name, checkout / path)
+    monkeypatch.chdir(checkout)
+    monkeypatch.setattr(sys, "argv", ["convae", "figures", *arguments])
+    before = files(checkout)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert says in str(stopped.value)
+    assert files(checkout) == before
+    assert not (checkout / "build").exists() and not (checkout / "x").exists()
+
+
+def test_other_parameters_go_to_a_folder_of_their_own(checkout, tmp_path):
+    before = files(checkout)
+    out = tmp_path / "my results"
+    code, _, err = run(checkout, "figures", "--only", "04", "-p", "bins=6", "--out", out)
+    assert code == 0, err
+    assert sorted(p.name for p in out.iterdir()) == ["04_small.ipynb", "fig7.json", "fig7.png", "manifest.json"]
+    assert json.loads((out / "manifest.json").read_text(encoding="utf-8"))["fig7"]["parameters"] == {"bins": 6}
+    assert files(checkout) == before
+
+
+def test_an_interrupted_run_stops_its_kernels_and_leaves_all_as_it_was(checkout):
+    sign = f"open({str(checkout / 'it runs')!r}, 'w').close()"
+    write(checkout / "notebooks" / "02_long.ipynb", f"import time\n{sign}\ntime.sleep(600)")
+    before = files(checkout)
+    process = start(checkout, "figures")
+    deadline = time.monotonic() + 60
+    while not (checkout / "it runs").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the whole group
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.rstrip().endswith("convae: interrupted; what was there before is as it was")
+    assert len(children) >= 3  # the workers and a kernel at least
+    assert not psutil.wait_procs(children, timeout=20)[1]
+    assert files(checkout) == before
+    assert not list((checkout / "build").iterdir())
+
+
+def test_a_full_disk_is_reported_and_leaves_all_as_it_was(checkout):
+    import resource
+
+    def nothing_fits():  # every write beyond the first kilobyte of a file fails
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    before = files(checkout)
+    code, _, err = run(checkout, "figures", preexec_fn=nothing_fits)
+    assert code == 1
+    assert "File too large" in err
+    assert files(checkout) == before
+
+
+def test_papermill_runs_a_notebook_from_any_folder_and_writes_figures_only_where_told(checkout, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    before = files(checkout)
+    path = checkout / "notebooks" / "04_small.ipynb"
+    code, _, err = run(checkout, path, "out.ipynb", "-p", "bins", "7", module="papermill", cwd=elsewhere)
+    assert code == 0, err
+    assert nbformat.read(elsewhere / "out.ipynb", 4).cells[-1].outputs[1].text == "7 bins\n"
+    assert [p.name for p in elsewhere.iterdir()] == ["out.ipynb"]
+    code, _, err = run(checkout, path, "out.ipynb", "-p", "bin", "7", module="papermill", cwd=elsewhere)
+    assert code != 0 and "04_small has no parameter 'bin'; it has bins" in err
+    assert files(checkout) == before
