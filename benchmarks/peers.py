@@ -17,10 +17,12 @@ from torchvision import transforms
 from torchvision.datasets import MNIST
 
 import convae
-from convae.data import MD5, cache_dir
+from convae._io import cache_dir
+from convae.data import MD5
+from convae.evaluation.inference import evaluate
 from convae.losses import difference, kl_to_standard_normal, loss
 from convae.recipes import Recipe
-from convae.training import train, unseen_metrics
+from convae.training import train
 
 LEARNING_RATE, BATCH_SIZE = 1e-3, 128
 
@@ -158,6 +160,6 @@ def unseen_loss(model: nn.Module, recipe: Recipe, images: Tensor) -> float:
     """The objective on the unseen images, z sampled as in training; the model's mode is left as it
     was."""
     training = model.training
-    value = unseen_metrics(model.eval(), recipe, images)["loss"]
+    value = evaluate(model.eval(), recipe, images)["loss"]
     model.train(training)
     return value

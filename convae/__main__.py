@@ -148,7 +148,8 @@ def _detect(arguments):
 
 
 def _data(arguments):
-    from convae.data import cache_dir, load_mnist
+    from convae._io import cache_dir
+    from convae.data import load_mnist
 
     load_mnist(train=False)
     print(f"MNIST is in {cache_dir()}, and whole.")

@@ -1,16 +1,26 @@
-"""Files appear whole or not at all."""
+"""Files and JSON: files appear whole or not at all, and every result is written in one form."""
 
+import hashlib
+import json
+import math
 import os
+import re
 import tempfile
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 ROOT = Path(__file__).parents[1]  # of the checkout
 FIGURES = ROOT / "figures"
 
 
+def cache_dir() -> Path:
+    """The folder for data and for models trained on the way: ``CONVAE_DATA``, or the platform's."""
+    return Path(os.environ.get("CONVAE_DATA") or user_cache_path("convae")).expanduser()
+
+
 def write_all_atomically(contents: dict[Path, str | bytes]):
-    """Write every file beside its place first, then rename each: until all are on the disk, none of
-    the old is touched."""
+    """Write every file beside its place, then rename each: until all are on disk, no old one is touched."""
     temporary = {}
     try:
         for path, content in contents.items():
@@ -28,7 +38,46 @@ def write_all_atomically(contents: dict[Path, str | bytes]):
 
 
 def write_atomically(path: Path, content: str | bytes) -> Path:
-    """Write to a temporary file beside `path`, then rename: a reader sees the old content or the
-    new, never a part."""
+    """Write one file: a reader sees the old content or the new, never a part."""
     write_all_atomically({path: content})
     return path
+
+
+def plain(value, digits: int = 5):
+    """The value as JSON holds it.
+
+    Arrays and tensors become lists, floats are rounded to `digits` significant ones, and those that
+    are not finite, which JSON lacks, become None.
+    """
+    if hasattr(value, "tolist"):  # of arrays, tensors and NumPy's numbers
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(item, digits) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, digits) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+    return value
+
+
+def to_json(content, digits: int = 5) -> str:
+    """The content made :func:`plain`, as indented text with each list of numbers on one line."""
+    text = json.dumps(plain(content, digits), indent=1, ensure_ascii=False, allow_nan=False)
+    innermost_list = r"\[\n\s+([^\[\]{}]*?)\n\s+\]"
+    return re.sub(innermost_list, lambda match: f"[{_on_one_line(match[1])}]", text) + "\n"
+
+
+def _on_one_line(items: str) -> str:
+    return re.sub(r",\n\s+", ", ", items)
+
+
+def key_of(content) -> str:
+    """Sixteen hexadecimal digits that identify what a result depends on, given in JSON's types.
+
+    Examples
+    --------
+    >>> key_of({"seed": 0, "epochs": 10}) == key_of({"epochs": 10, "seed": 0})
+    True
+    """
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

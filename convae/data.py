@@ -22,9 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from platformdirs import user_cache_path
 from torch import Tensor
 from tqdm import tqdm
+
+from convae._io import cache_dir
 
 MD5 = {  # of the four IDX files, unpacked
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -40,12 +41,6 @@ TIMEOUT = 30  # seconds that a silent mirror is waited for
 
 class DataError(RuntimeError):
     """MNIST could not be had; the message lists each source tried, why it failed and what to do."""
-
-
-def cache_dir() -> Path:
-    """The folder for data and for models trained on the way: ``CONVAE_DATA``, or the platform's
-    cache folder."""
-    return Path(os.environ.get("CONVAE_DATA") or user_cache_path("convae")).expanduser()
 
 
 def load_mnist(train: bool) -> tuple[Tensor, Tensor]:

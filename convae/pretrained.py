@@ -15,13 +15,14 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from convae._io import write_atomically
-from convae.data import MD5, cache_dir, load_mnist
+from convae._io import cache_dir, write_atomically
+from convae.data import MD5, load_mnist
 from convae.evaluation.classifier import ClassifierRecipe, accuracy, train_classifier
+from convae.evaluation.inference import evaluate
 from convae.fast.parallel import side_by_side
 from convae.models import count
 from convae.recipes import Recipe
-from convae.training import train, unseen_metrics
+from convae.training import train
 
 SHIPPED = ("conv_ae_2d", "conv_ae_3d", "conv_ae_64d", "conv_vae_2d", "conv_vae_3d", "conv_vae_64d", "classifier")
 
@@ -84,7 +85,7 @@ def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool
         metrics = {"accuracy": round(accuracy(model, *load_mnist(train=False)), 4)}
     else:
         model, history = train(recipe, None, progress, bar_position, device="cpu")  # the same bytes, whatever the machine has
-        metrics = unseen_metrics(model, recipe, load_mnist(train=False)[0])
+        metrics = evaluate(model, recipe, load_mnist(train=False)[0])
     content = safetensors.torch.save({key: t.contiguous() for key, t in model.state_dict().items()})
     card = {
         "name": recipe.name,

@@ -2,11 +2,11 @@
 are our choices."""
 
 import dataclasses
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 
+from convae._io import key_of
 from convae.dense import DenseAE, DenseVAE
 from convae.losses import DIFFERENCES
 from convae.models import ConvAE, ConvVAE, check_maps
@@ -15,12 +15,6 @@ MODELS = {("conv", "ae"): ConvAE, ("conv", "vae"): ConvVAE, ("dense", "ae"): Den
 SHAPE = {"conv": ("channels", "normalised_layers"), "dense": ("hidden",)}  # the fields that only one architecture has
 OPTIMISERS = ("muon", "adam")
 SCHEDULES = ("one_cycle", "constant")
-
-
-def key_of(content) -> str:
-    """Sixteen hexadecimal digits that stand for what a result depends on: others for any other
-    `content`, of JSON's types."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _stated(where, default=dataclasses.MISSING):

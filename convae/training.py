@@ -10,7 +10,7 @@ from tqdm import trange
 
 from convae.data import check_images, load_mnist
 from convae.fast.muon import Muon
-from convae.losses import difference, kl_to_standard_normal, loss
+from convae.losses import loss
 from convae.recipes import Recipe
 
 
@@ -169,26 +169,3 @@ def reproducible(seed: int, threads: int = 1):
     finally:
         torch.set_flush_denormal(flushed_before)
         torch.set_num_threads(threads_before)
-
-
-@torch.no_grad()
-def unseen_metrics(model: nn.Module, recipe: Recipe, images: Tensor) -> dict[str, float]:
-    """The objective on images not trained on, z sampled once as in training (seeded by the recipe).
-
-    Returns
-    -------
-    dict
-        ``difference`` and ``kl_divergence`` (0 for an autoencoder), means over the images, and
-        ``loss``.
-    """
-    terms = {"difference": 0.0, "kl_divergence": 0.0}
-    with reproducible(recipe.seed):
-        for x in images.split(1000):
-            if recipe.model == "vae":
-                mu, sigma = model.posterior(x)
-                z = torch.distributions.Normal(mu, sigma).sample()
-                terms["kl_divergence"] += kl_to_standard_normal(mu, sigma).sum().item() / len(images)
-            else:
-                z = model.encode(x)
-            terms["difference"] += difference(model.decode(z), x, recipe.difference).sum().item() / len(images)
-    return {"loss": terms["difference"] + recipe.kl_weight * terms["kl_divergence"], **terms}

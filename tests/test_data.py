@@ -31,7 +31,8 @@ import torch
 from torchvision.datasets import MNIST
 
 from convae import data, load_mnist
-from convae.data import DataError, cache_dir, check_images, fetch_mnist
+from convae._io import cache_dir
+from convae.data import DataError, check_images, fetch_mnist
 
 LABELS = {"train": [5, 0, 4, 1, 9, 2], "t10k": [7, 2, 1]}
 REAL_MD5 = data.MD5.copy()

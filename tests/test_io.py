@@ -1,12 +1,16 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all; values become JSON in one way."""
 
+import math
 import os
+import re
 import sys
 import threading
 
+import numpy as np
 import pytest
+import torch
 
-from convae._io import write_atomically
+from convae._io import key_of, plain, to_json, write_atomically
 
 
 @pytest.mark.parametrize(("content", "expected"), [
@@ -80,3 +84,19 @@ def test_a_reader_sees_the_old_content_or_the_new_and_never_a_part(tmp_path):
         seen.add(path.read_bytes())
     writer.join()
     assert seen <= set(contents)
+
+
+def test_plain_values_are_lists_rounded_numbers_and_none_for_what_json_lacks():
+    content = {1: torch.tensor([1 / 3, math.nan]), "b": (np.float64(123456.7), np.int64(3)), "c": [True, None, "é"]}
+    assert plain(content) == {"1": [0.33333, None], "b": [123460.0, 3], "c": [True, None, "é"]}
+    assert plain(content, digits=6)["b"] == [123457.0, 3]
+
+
+def test_json_has_each_list_of_numbers_on_one_line():
+    text = to_json({"a": [1, 2.5], "é": [[1], [2]]})
+    assert text == '{\n "a": [1, 2.5],\n "é": [\n  [1],\n  [2]\n ]\n}\n'
+
+
+def test_keys_differ_with_the_content_and_not_with_its_order():
+    assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 1, "b": 3})
+    assert re.fullmatch("[0-9a-f]{16}", key_of([]))

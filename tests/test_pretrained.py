@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from convae import Recipe, load_mnist, load_or_train, load_pretrained, pretrained, training
-from convae.data import MD5, cache_dir
+from convae._io import cache_dir
+from convae.data import MD5
 from convae.evaluation.classifier import ClassifierRecipe, accuracy
+from convae.evaluation.inference import evaluate
 
 TINY = Recipe.from_name("conv_vae_2d", channels=(2, 2, 2), epochs=2, batch_size=64)
 MODELS = [name for name in pretrained.SHIPPED if name != "classifier"]
@@ -73,7 +75,7 @@ def test_the_card_says_all_there_is_to_know(saved, mnist):
     assert card["data_md5"] == MD5
     assert card["versions"]["torch"] == torch.__version__
     assert len(card["training_loss_by_epoch"]) == TINY.epochs
-    assert card["test"] == pytest.approx(training.unseen_metrics(model, TINY, mnist[False][0]), abs=1e-4)
+    assert card["test"] == pytest.approx(evaluate(model, TINY, mnist[False][0]), abs=1e-4)
     assert model.card == card
 
 
@@ -187,7 +189,7 @@ def test_a_missing_model_is_trained_on_all_of_mnist_in_a_process_of_its_own(monk
     monkeypatch.setattr(pretrained, "cache_dir", lambda: tmp_path)
     model, = load_or_train(recipe)
     assert Recipe.from_dict(model.card["recipe"]) == recipe
-    measured = training.unseen_metrics(model, recipe, load_mnist(train=False)[0])
+    measured = evaluate(model, recipe, load_mnist(train=False)[0])
     assert measured == pytest.approx(model.card["test"], rel=0, abs=1e-3)
 
 
@@ -255,7 +257,7 @@ def test_shipped_weights_are_what_their_card_says(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_shipped_models_test_loss_is_the_one_in_its_card(name, unseen):
-    measured = training.unseen_metrics(load_pretrained(name), pretrained.shipped_recipe(name), unseen[0])
+    measured = evaluate(load_pretrained(name), pretrained.shipped_recipe(name), unseen[0])
     assert measured == pytest.approx(pretrained.load_card(name)["test"], rel=0, abs=1e-3)
 
 
@@ -278,5 +280,5 @@ def test_a_place_for_other_weights_can_be_given(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r"^card .*conv_ae_2d\.json cannot be read"):
         load_pretrained("conv_ae_2d")
     monkeypatch.setenv("CONVAE_WEIGHTS", "")
-    assert (pretrained.weights_dir() / "__init__.py").exists()
+    assert (pretrained.weights_dir() / "conv_ae_2d.json").exists()
     assert cache_dir() != pretrained.weights_dir()

@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 
 from convae import ConvAE, ConvVAE, Recipe, load_mnist, loss, train, training
+from convae.evaluation.inference import evaluate
 
 SHORT = Recipe.from_name("conv_vae_2d", epochs=2, seed=3)
 
@@ -100,7 +101,7 @@ def test_what_is_learnt_holds_for_images_not_trained_on(images):
     unseen = load_mnist(train=False)[0][:500]
     recipe = Recipe.from_name("conv_ae_2d", epochs=20, batch_size=64)
     model = train(recipe, images, progress=False).model
-    learnt = training.unseen_metrics(model, recipe, unseen)["loss"]
+    learnt = evaluate(model, recipe, unseen)["loss"]
     mean_image = (images.mean(0) - unseen).square().sum((1, 2, 3)).mean().item()
     assert learnt < mean_image
 
@@ -198,41 +199,6 @@ def test_a_run_that_diverges_names_the_recipe_the_epoch_the_term_and_the_remedy(
         short(images, optimiser="adam", learning_rate=10, schedule="constant", difference=kind)
     assert re.fullmatch(r"conv_vae_2d, epoch [12]: the loss is not finite: .*KL divergence for \d+ of 256 images; "
                         "try a lower learning_rate", str(caught.value))
-
-
-@pytest.mark.parametrize("changes", [
-    {"model": "vae"}, {"model": "vae", "kl_weight": 0.25}, {"model": "vae", "difference": "cross_entropy"},
-    {"model": "ae"}], ids=str)
-def test_the_terms_of_the_test_metrics_add_up_to_the_loss(images, changes):
-    recipe = Recipe.from_dict({**SHORT.to_dict(), "epochs": 1, **changes})
-    model = train(recipe, images, progress=False).model
-    metrics = training.unseen_metrics(model, recipe, images)
-    assert list(metrics) == ["loss", "difference", "kl_divergence"]
-    assert metrics["loss"] == pytest.approx(metrics["difference"] + recipe.kl_weight * metrics["kl_divergence"])
-    assert metrics["difference"] > 0
-    assert (metrics["kl_divergence"] > 0) == (recipe.model == "vae")
-
-
-def test_the_test_metrics_of_an_autoencoder_are_its_loss(images):
-    recipe = Recipe.from_name("conv_ae_2d", epochs=1)
-    model = train(recipe, images, progress=False).model
-    with torch.no_grad():
-        expected = loss(model(images), images).item()
-    assert training.unseen_metrics(model, recipe, images)["loss"] == pytest.approx(expected, rel=1e-5)
-
-
-def test_the_test_metrics_are_means_over_the_images_however_many(images, trained):
-    many = images.repeat(3, 1, 1, 1)  # 1536: one part of 1000 images and one of 536
-    one, three = (training.unseen_metrics(trained.model, SHORT, x) for x in (images, many))
-    assert three["kl_divergence"] == pytest.approx(one["kl_divergence"], rel=1e-5)  # z, sampled, differs; μ, σ do not
-
-
-def test_measuring_is_reproducible_and_changes_nothing(images, trained):
-    weights, state = digest(trained.model), torch.get_rng_state()
-    first = training.unseen_metrics(trained.model, SHORT, images)
-    assert training.unseen_metrics(trained.model, SHORT, images) == first
-    assert digest(trained.model) == weights
-    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("changes", [

@@ -18,13 +18,14 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from convae._io import key_of, plain
 from convae.data import load_mnist
 from convae.evaluation import correction, errors, latent, recognition, sharpness, shifts
-from convae.evaluation.inference import decode, encode, reconstruct, squared_error
+from convae.evaluation.inference import decode, encode, evaluate, reconstruct, squared_error
 from convae.models import count
 from convae.pretrained import load_card, load_pretrained
-from convae.recipes import Recipe, key_of
-from convae.training import train, unseen_metrics
+from convae.recipes import Recipe
+from convae.training import train
 
 VERSION = 1                      # of what is measured and how: another version makes other keys
 PERCENTILES = (50, 90, 95, 99, 99.5, 99.9)
@@ -85,7 +86,7 @@ def run(task: Task) -> dict:
     }
     seconds = {"training": trained - started, "measuring": time.perf_counter() - trained}
     versions = {"python": platform.python_version(), "torch": torch.__version__, "measurement": VERSION}
-    return rounded({"key": task.key, **record, "seconds": seconds, "versions": versions})
+    return plain({"key": task.key, **record, "seconds": seconds, "versions": versions}, digits=6)
 
 
 def measure(model, recipe: Recipe, trained_on: Tensor, held_out: Tensor) -> dict:
@@ -93,7 +94,7 @@ def measure(model, recipe: Recipe, trained_on: Tensor, held_out: Tensor) -> dict
     images, labels = unseen()
     z = encode(model, images)
     outputs = decode(model, z)
-    numbers = {"unseen": unseen_metrics(model, recipe, images)}
+    numbers = {"unseen": evaluate(model, recipe, images)}
     if recipe.latent_dim <= 3:
         known_z = encode(model, training_images()).numpy()
         numbers["latent"] = of_latent_space(known_z, training_labels().numpy(), z.numpy(), labels.numpy())
@@ -122,7 +123,8 @@ def baseline() -> dict:
     for kind in ("blot", "gap"):
         damaged, corners = correction.plant_defects(some, kind)
         perfect[kind] = correction.change_map_area(damaged, some, corners).mean()
-    return rounded({**spaces, "inputs": look(images), "reads_as_labelled": accuracy, "perfect_repair": perfect})
+    return plain({**spaces, "inputs": look(images), "reads_as_labelled": accuracy, "perfect_repair": perfect},
+                 digits=6)
 
 
 def of_latent_space(known_z, known_labels, z, labels) -> dict:
@@ -241,17 +243,6 @@ def of_errors(model, trained_on, held_out) -> dict:
     numbers["caught"] = {kind: (s > alarm).mean() for kind, s in scores.items()}
     numbers["area"] = {kind: errors.probability_larger(s, new) for kind, s in scores.items()}
     return numbers
-
-
-def rounded(value):
-    """The value as JSON holds it: arrays and tensors as lists, floats to six significant digits."""
-    if isinstance(value, dict):
-        return {key: rounded(v) for key, v in value.items()}
-    if isinstance(value, (Tensor, np.ndarray, np.generic)):
-        return rounded(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return [rounded(v) for v in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 # What every task of a process shares, made when first used.

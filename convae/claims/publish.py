@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-from convae._io import write_all_atomically
+from convae._io import to_json, write_all_atomically
 from convae.claims import measure, results
 from convae.claims.design import STUDIES
 from convae.claims.records import RECORDS, casts_of, to_text
 from convae.claims.verdicts import evaluate
 from convae.reproduce import readme
-from convae.reproduce.notebook import to_json
 from convae.reproduce.sweep import sweep
 
 

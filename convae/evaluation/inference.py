@@ -4,6 +4,10 @@ gradient is kept."""
 import torch
 from torch import Tensor, nn
 
+from convae.losses import difference, kl_to_standard_normal
+from convae.recipes import Recipe
+from convae.training import reproducible
+
 PART = 1000  # images at once
 
 
@@ -29,3 +33,28 @@ def squared_error(reconstruction: Tensor, images: Tensor) -> Tensor:
     """Squared error summed over the pixels of each image, ``(N,)``, the paper's “difference”
     (section 2.3)."""
     return (reconstruction - images).square().flatten(1).sum(1)
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, recipe: Recipe, images: Tensor) -> dict[str, float]:
+    """The objective on images not trained on; z is sampled once, seeded by the recipe.
+
+    Returns
+    -------
+    dict
+        ``difference`` and ``kl_divergence`` (0 for an autoencoder), means over the images, and
+        ``loss``.
+    """
+    terms = {"difference": 0.0, "kl_divergence": 0.0}
+    with reproducible(recipe.seed):
+        for x in images.split(PART):
+            if recipe.model == "vae":
+                mu, sigma = model.posterior(x)
+                z = torch.distributions.Normal(mu, sigma).sample()
+                terms["kl_divergence"] += kl_to_standard_normal(mu, sigma).sum().item() / len(images)
+            else:
+                z = model.encode(x)
+            reconstruction = model.decode(z)
+            by_image = difference(reconstruction, x, recipe.difference)
+            terms["difference"] += by_image.sum().item() / len(images)
+    return {"loss": terms["difference"] + recipe.kl_weight * terms["kl_divergence"], **terms}

@@ -5,20 +5,17 @@ import ast
 import hashlib
 import io
 import json
-import math
 import os
 import platform
-import re
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
-from convae._io import ROOT, write_atomically
+from convae._io import ROOT, to_json, write_atomically
 from convae.data import MD5
 from convae.pretrained import load_or_train, load_pretrained
 from convae.recipes import Recipe
@@ -160,25 +157,6 @@ def to_png(figure: Figure, dpi: int = DPI) -> bytes:
     picture = Image.open(full).convert("RGB")
     picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(small, "png", optimize=True)
     return small.getvalue()
-
-
-def to_json(content: dict) -> str:
-    """JSON, indented, with lists of plain values on one line; arrays and tensors become lists of
-    5-digit numbers."""
-    text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
-    return re.sub(r"\[\n\s+([^\[\]{}]*?)\n\s+\]", lambda m: "[" + re.sub(r",\n\s+", ", ", m[1]) + "]", text) + "\n"
-
-
-def _plain(value):
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (Tensor, np.ndarray, np.generic)):
-        return _plain(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, float):
-        return float(f"{value:.5g}") if math.isfinite(value) else None  # JSON has no NaN and no infinity
-    return value
 
 
 def _injected(inputs: list[str]) -> list[str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import nbformat
 
-from convae._io import FIGURES, ROOT, write_all_atomically
-from convae.data import cache_dir, load_mnist
+from convae._io import FIGURES, ROOT, cache_dir, to_json, write_all_atomically
+from convae.data import load_mnist
 from convae.fast.parallel import side_by_side
 from convae.pretrained import SHIPPED, train_shipped, weights_dir
 from convae.reproduce import compare, parameters, readme
-from convae.reproduce.notebook import NOTEBOOKS, RESULTS_READ, TOLERANCE, to_json
+from convae.reproduce.notebook import NOTEBOOKS, RESULTS_READ, TOLERANCE
 
 WORKSPACE = ROOT / "build"  # beside the final places, so that a rename is enough; git ignores it
 

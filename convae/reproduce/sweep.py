@@ -17,8 +17,8 @@ from distributed import Client, LocalCluster, as_completed
 from distributed.comm import get_address_host_port
 from tqdm import tqdm
 
-from convae._io import write_atomically
-from convae.data import cache_dir, load_mnist
+from convae._io import cache_dir, write_atomically
+from convae.data import load_mnist
 from convae.reproduce.runner import RunError
 
 RETRIES = 1             # of a task that failed, for want of a network, say; a lost worker is no failure of the task

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from convae.data import DataError, cache_dir, load_mnist, read_idx
+from convae._io import cache_dir
+from convae.data import DataError, load_mnist, read_idx
 
 # Of Fashion-MNIST's four files (Xiao, Rasul & Vollgraf 2017), unpacked: Debian's package has them
 # packed anew

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import torch
 
+from convae._io import key_of
 from convae.anomaly.conformal import p_values
 from convae.anomaly.detector import Detector, constants
 from convae.data import load_mnist
 from convae.evaluation.defects import KINDS, LEVELS, make_defects
-from convae.recipes import key_of
 
 VERSION = 1                  # of what is measured and how: another version makes other keys
 RATES = (0.01, 0.05, 0.1)

@@ -15,11 +15,12 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor
 
+from convae._io import key_of
 from convae.anomaly.detector import Detector, constants
 from convae.data import load_mnist
 from convae.evaluation.defects import KINDS, LEVELS, make_defects
 from convae.evaluation.inference import reconstruct, squared_error
-from convae.recipes import Recipe, key_of
+from convae.recipes import Recipe
 from convae.training import train
 
 VERSION = 1            # of what is measured and how: another version makes other keys

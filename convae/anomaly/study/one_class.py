@@ -20,13 +20,14 @@ from sklearn.svm import OneClassSVM
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from convae._io import key_of
 from convae.anomaly import detector
 from convae.anomaly.detector import Detector, Member, constants
 from convae.anomaly.space import Space
 from convae.anomaly.study import datasets
 from convae.evaluation.inference import decode, reconstruct, squared_error
 from convae.losses import kl_to_standard_normal
-from convae.recipes import Recipe, key_of
+from convae.recipes import Recipe
 from convae.training import reproducible
 
 VERSION = 3               # of what is measured and how: another version makes other keys

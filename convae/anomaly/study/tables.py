@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convae._io import write_all_atomically
+from convae._io import to_json, write_all_atomically
 from convae.anomaly.conformal import expected_rate
 from convae.anomaly.study import false_alarms, localisation, one_class, results, textures
 from convae.anomaly.study.published import PUBLISHED
@@ -15,7 +15,6 @@ from convae.evaluation.defects import KINDS
 from convae.evaluation.intervals import mean_with_t_interval
 from convae.recipes import Recipe
 from convae.reproduce import readme
-from convae.reproduce.notebook import to_json
 from convae.reproduce.sweep import sweep
 
 RECORDS = Path(__file__).parent / "records"

@@ -9,13 +9,13 @@ import torch
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
+from convae._io import key_of
 from convae.anomaly import gaussian, register, tiles, views
 from convae.anomaly.detector import constants
 from convae.anomaly.model import Inspector
 from convae.anomaly.study.localisation import region_overlap
 from convae.anomaly.views import Tiles
 from convae.evaluation.inference import reconstruct, squared_error
-from convae.recipes import key_of
 
 VERSION = 7               # of what is measured and how: another version makes other keys
 SIDE = 168                # pixels
