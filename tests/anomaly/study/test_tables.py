@@ -8,8 +8,8 @@ from PIL import Image
 
 from convae.anomaly import demo
 from convae.anomaly.folders import Folder
-from convae.anomaly.study import results
-from convae.anomaly.study.tables import false_alarms, published, tables
+from convae.anomaly.study import published, results
+from convae.anomaly.study.tables import false_alarms, tables
 from convae.anomaly.study.textures import PARTS, TEXTURES
 from convae.evaluation.defects import KINDS
 
