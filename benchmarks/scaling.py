@@ -17,7 +17,7 @@ from pathlib import Path
 from convae._io import write_all_atomically
 from convae.claims import records
 from convae.claims.design import CHOICES, SEEDS, one_universe
-from convae.claims.measure import Task
+from convae.claims.measure import task
 from convae.recipes import Recipe
 from convae.reproduce import sweep
 from convae.reproduce.readme import replace_block
@@ -31,11 +31,12 @@ MACHINES = 1_000
 
 def measure() -> dict:
     """Seconds of sweeps, in alternating rounds."""
-    nothings = [Task(Recipe("vae", 2, seed=seed)) for seed in range(NOTHINGS)]
-    somethings = [Task(Recipe("ae", 2, "dense", hidden=14, epochs=3, seed=seed)) for seed in range(8)]
+    nothings = [sweep.Task(f"nothing {n}", f"{n:016x}", _nothing, {}) for n in range(NOTHINGS)]
+    recipes = [Recipe("ae", 2, "dense", hidden=14, epochs=3, seed=seed) for seed in range(8)]
+    somethings = [task(recipe) for recipe in recipes]
     found: dict = {"overhead": [], "workers": {"1": [], "2": []}}
     for _ in range(ROUNDS):
-        found["overhead"].append(_seconds(nothings, 2, run=_nothing) / NOTHINGS)
+        found["overhead"].append(_seconds(nothings, 2) / NOTHINGS)
         for workers in (1, 2):
             found["workers"][str(workers)].append(_seconds(somethings, workers))
     return found
@@ -81,15 +82,15 @@ def report(result: dict) -> list[str]:
     ]
 
 
-def _seconds(tasks, workers, **options):
+def _seconds(tasks, workers):
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        sweep.sweep(tasks, Path(folder), workers=workers, **options)
+        sweep.sweep(tasks, Path(folder), workers=workers)
         return time.perf_counter() - start
 
 
-def _nothing(task):
-    return {"key": task.key, "numbers": list(range(500))}
+def _nothing():
+    return {"numbers": list(range(500))}
 
 
 def main():

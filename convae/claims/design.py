@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convae.claims.measure import Task
+from convae.claims import measure
 from convae.dense import hidden_like_conv
 from convae.recipes import Recipe
+from convae.reproduce.sweep import Task
 
 SEEDS = tuple(range(1, 11))  # seed 0, whose models had been seen when the thresholds were chosen, takes no part
 REPLICATES = (101, 102)      # seeds of the universes
@@ -51,9 +52,9 @@ def seeds() -> dict[Role, Task]:
             for family, options in (("conv", {}), ("small", like_conv), ("wide", WIDE)):
                 architecture = "conv" if family == "conv" else "dense"
                 recipe = Recipe(model, d, architecture, seed=seed, **options)
-                roles[Role(family, f"{model}_{d}d", seed, None)] = Task(recipe)
+                roles[Role(family, f"{model}_{d}d", seed, None)] = measure.task(recipe)
         for d in (3, 64):
-            roles[Role("split", f"vae_{d}d", seed, None)] = Task(Recipe("vae", d, seed=seed), held_out=10_000)
+            roles[Role("split", f"vae_{d}d", seed, None)] = measure.task(Recipe("vae", d, seed=seed), held_out=10_000)
     return roles
 
 
@@ -71,7 +72,7 @@ def one_universe(choices: dict, seed: int) -> dict[tuple[str, str], Task]:
               for model, d in (("ae", 2), ("vae", 2), ("vae", 3), ("vae", 64))}
     models |= {("small", f"{model}_{d}d"): _recipe("dense", model, d, seed, choices)
                for model, d in (("ae", 2), ("vae", 2), ("vae", 64))}
-    return {role: Task(recipe) for role, recipe in models.items()}
+    return {role: measure.task(recipe) for role, recipe in models.items()}
 
 
 STUDIES = {"seeds": seeds, "universes": universes}

@@ -8,7 +8,6 @@ again.
 
 import platform
 import time
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -25,6 +24,7 @@ from convae.evaluation.inference import decode, encode, evaluate, reconstruct, s
 from convae.models import count
 from convae.pretrained import load_card, load_pretrained
 from convae.recipes import Recipe
+from convae.reproduce.sweep import Task
 from convae.training import train
 
 VERSION = 1                      # of what is measured and how: another version makes other keys
@@ -35,8 +35,7 @@ THRESHOLD, PIXELS = 0.5, 5       # of a correction, as in notebook 03
 EVERY = 5                        # for what is slow, every fifth unseen image
 
 
-@dataclass(frozen=True)
-class Task:
+def task(recipe: Recipe, held_out: int = 0) -> Task:
     """One model to train and measure.
 
     Parameters
@@ -47,46 +46,31 @@ class Task:
         measured as unseen: they were written by the same people as the others, which MNIST's test
         images were not.
     """
-
-    recipe: Recipe
-    held_out: int = 0
-
-    def __post_init__(self):
-        most = 60_000 - self.recipe.batch_size
-        if not 0 <= self.held_out <= most:
-            raise ValueError(f"held_out must be from 0 to {most:,} with batches of {self.recipe.batch_size}, got {self.held_out}")
-
-    @property
-    def key(self) -> str:
-        """Sixteen hexadecimal digits that differ whenever the recipe, what is held out, the judge
-        or the measuring does."""
-        content = [self.recipe.to_dict(), self.held_out, VERSION, load_card("classifier")["sha256"]]
-        return key_of(content)
-
-    @property
-    def name(self) -> str:
-        """For progress and reports."""
-        return f"{self.recipe.name} seed {self.recipe.seed}"
+    most = 60_000 - recipe.batch_size
+    if not 0 <= held_out <= most:
+        raise ValueError(f"held_out must be from 0 to {most:,} with batches of {recipe.batch_size}, got {held_out}")
+    key = key_of([recipe.to_dict(), held_out, VERSION, load_card("classifier")["sha256"]])
+    return Task(f"{recipe.name} seed {recipe.seed}", key, run, {"recipe": recipe, "held_out": held_out})
 
 
-def run(task: Task) -> dict:
-    """Train the task's model and measure it: the record, as JSON holds it."""
+def run(recipe: Recipe, held_out: int) -> dict:
+    """Train a model and measure it: the record, as JSON holds it."""
     started = time.perf_counter()
     images = training_images()
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(task.recipe.seed))
-    trained_on = order[task.held_out:].sort().values if task.held_out else slice(None)
-    model, history = train(task.recipe, images[trained_on], progress=False, device="cpu")
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(recipe.seed))
+    trained_on = order[held_out:].sort().values if held_out else slice(None)
+    model, history = train(recipe, images[trained_on], progress=False, device="cpu")
     trained = time.perf_counter()
     record = {
-        "recipe": task.recipe.to_dict(),
-        "held_out": task.held_out,
+        "recipe": recipe.to_dict(),
+        "held_out": held_out,
         "parameters": count(model),
         "training_loss": history[-1],
-        **measure(model, task.recipe, images[trained_on], images[order[:task.held_out]]),
+        **measure(model, recipe, images[trained_on], images[order[:held_out]]),
     }
     seconds = {"training": trained - started, "measuring": time.perf_counter() - trained}
     versions = {"python": platform.python_version(), "torch": torch.__version__, "measurement": VERSION}
-    return plain({"key": task.key, **record, "seconds": seconds, "versions": versions}, digits=6)
+    return plain({**record, "seconds": seconds, "versions": versions}, digits=6)
 
 
 def measure(model, recipe: Recipe, trained_on: Tensor, held_out: Tensor) -> dict:

@@ -11,11 +11,6 @@ RECORDS = Path(__file__).parent / "records"
 FAMILIES = tuple(field for field in Cast._fields if field != "baseline")
 
 
-def to_text(records: dict[str, dict]) -> str:
-    """Records as JSON Lines, by key."""
-    return "".join(json.dumps(records[key]) + "\n" for key in sorted(records))
-
-
 def load(study: str) -> dict[str, dict]:
     """The committed records of a study, by key; none if it has not been done."""
     path = RECORDS / f"{study}.jsonl"

@@ -2,12 +2,12 @@
 source."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from convae._io import FIGURES, ROOT
+from convae._io import FIGURES, ROOT, write_all_atomically, write_atomically
 
 README = ROOT / "README.md"
 
@@ -30,6 +30,24 @@ def changes(source: str, lines: Iterable[str], page: Path = README) -> dict[Path
     old = page.read_text(encoding="utf-8")
     new = replace_block(old, source, lines)
     return {} if new == old else {page: new}
+
+
+def publish(results: Path, content: str, block: Callable[[], Iterable[str]]) -> list[str]:
+    """Write a result file, then what the README generates from it; returns what was written.
+
+    Parameters
+    ----------
+    results : Path
+        The file, which the README's comments name.
+    content : str
+        Of the file.
+    block : callable
+        The lines for the README; called once the file is written.
+    """
+    write_atomically(results, content)
+    changed = changes(results.relative_to(ROOT).as_posix(), block())
+    write_all_atomically(changed)
+    return [str(path) for path in (results, *changed)]
 
 
 def gallery(contents: dict[Path, str | bytes] | None = None) -> list[str]:

@@ -8,8 +8,9 @@ tasks to workers that come and go, and gives a task whose worker was lost to ano
 import json
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import dask
@@ -37,14 +38,44 @@ class SweepError(RunError):
     """Tasks failed; the message names them. What succeeded is kept."""
 
 
-def sweep(tasks: list, folder: Path | None = None, scheduler: str | None = None, workers: int | None = None,
-          *, run) -> dict[str, dict]:
+@dataclass(frozen=True)
+class Task:
+    """A piece of a study that makes one record, on whichever machine.
+
+    Parameters
+    ----------
+    name : str
+        For progress and reports.
+    key : str
+        Sixteen hexadecimal digits that differ whenever the record could: :func:`convae._io.key_of`
+        all that it depends on.
+    run : callable
+        A function of a module, which workers import.
+    arguments : dict
+        What it is called with, by name.
+    """
+
+    name: str
+    key: str
+    run: Callable[..., dict]
+    arguments: dict
+
+    def record(self) -> dict:
+        """What `run` returns, with the key before it."""
+        return {"key": self.key, **self.run(**self.arguments)}
+
+
+def sweep(
+    tasks: list[Task],
+    folder: Path | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+) -> dict[str, dict]:
     """Do all tasks that have no record in `folder` yet.
 
     Parameters
     ----------
-    tasks : list
-        Each has a ``key`` and a ``name``.
+    tasks : list of Task
         Two with one key are done once. Workers get them in this order.
     folder : Path, optional
         Of the records, one file each; ``records`` in the cache if None.
@@ -54,8 +85,6 @@ def sweep(tasks: list, folder: Path | None = None, scheduler: str | None = None,
         threads it has. If None, a cluster is started on this machine and stopped at the end.
     workers : int, optional
         Processes of the cluster on this machine, one thread each; one a core if None.
-    run : callable
-        From a task to its record.
 
     Returns
     -------
@@ -86,7 +115,7 @@ def sweep(tasks: list, folder: Path | None = None, scheduler: str | None = None,
             # next task when it is free; others would be dealt out at once, however long each takes.
             # Within a group they go by their keys.
             keys = [("model", i, task.name, key) for i, (key, task) in enumerate(missing.items())]
-            for future in as_completed(client.map(partial(_alone, run), missing.values(), key=keys, retries=RETRIES)):
+            for future in as_completed(client.map(_alone, missing.values(), key=keys, retries=RETRIES)):
                 _, _, name, key = future.key
                 if future.status == "finished":
                     write_atomically(folder / f"{key}.json", json.dumps(future.result()) + "\n")
@@ -103,9 +132,35 @@ def sweep(tasks: list, folder: Path | None = None, scheduler: str | None = None,
     return {key: json.loads((folder / f"{key}.json").read_text(encoding="utf-8")) for key in wanted}
 
 
-def _alone(run, task):
+def sweep_studies(studies: dict[str, list[Task]], records: Path, *where) -> dict[Path, str]:
+    """Do all tasks of some studies.
+
+    Parameters
+    ----------
+    studies : dict
+        From a study's name to its tasks.
+    records : Path
+        The folder of the committed records.
+    *where
+        `folder`, `scheduler` and `workers` of :func:`sweep`.
+
+    Returns
+    -------
+    dict
+        What belongs into each study's file of committed records: a line each, in the order of their
+        keys.
+    """
+    contents = {}
+    for study, tasks in studies.items():
+        done = sweep(tasks, *where)
+        lines = [json.dumps(done[key]) + "\n" for key in sorted(done)]
+        contents[records / f"{study}.jsonl"] = "".join(lines)
+    return contents
+
+
+def _alone(task):
     with ONE_AT_A_TIME:
-        return run(task)
+        return task.record()
 
 
 @contextmanager

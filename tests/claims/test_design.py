@@ -57,7 +57,7 @@ def test_every_universe_has_the_same_models_from_every_replicate(studies):
 def test_a_universes_choices_are_in_its_recipes(studies):
     rows = design()
     for role, task in studies["universes"].items():
-        choices, recipe, default = rows[role.universe], task.recipe, Recipe("vae", 2)
+        choices, recipe, default = rows[role.universe], task.arguments["recipe"], Recipe("vae", 2)
         assert (recipe.difference, recipe.slope, recipe.epochs) == (choices["difference"], choices["slope"], choices["epochs"])
         training = (recipe.optimiser, recipe.schedule, recipe.learning_rate)
         assert training == {"adam": ("adam", "constant", 1e-3),
@@ -66,7 +66,7 @@ def test_a_universes_choices_are_in_its_recipes(studies):
             assert recipe.channels == (4, 16, choices["layer4_maps"])
             assert recipe.normalised_layers == choices["normalised_layers"]
         assert recipe.kl_weight == (choices["kl_weight"] if recipe.model == "vae" else default.kl_weight)
-        assert task.held_out == 0
+        assert task.arguments["held_out"] == 0
 
 
 def test_the_first_value_of_a_choice_is_the_recipes_default_where_all_models_share_it():
@@ -87,32 +87,34 @@ def test_every_model_is_trained_from_ten_seeds_or_more_in_three_families_and_spl
 
 def test_over_seeds_nothing_but_the_seed_differs_from_the_defaults(studies):
     for role, task in studies["seeds"].items():
-        model, d, seed = task.recipe.model, task.recipe.latent_dim, role.seed
-        assert task.recipe == {
+        recipe = task.arguments["recipe"]
+        model, d, seed = recipe.model, recipe.latent_dim, role.seed
+        assert recipe == {
             "conv": Recipe(model, d, seed=seed), "split": Recipe(model, d, seed=seed),
-            "small": Recipe(model, d, "dense", hidden=task.recipe.hidden, seed=seed),
+            "small": Recipe(model, d, "dense", hidden=recipe.hidden, seed=seed),
             "wide": Recipe(model, d, "dense", seed=seed, **WIDE)}[role.family]
-        assert task.held_out == (10_000 if role.family == "split" else 0)
+        assert task.arguments["held_out"] == (10_000 if role.family == "split" else 0)
 
 
 # Of both
 
 def test_seed_0_takes_no_part_and_no_universe_shares_a_seed_with_the_defaults(roles):
-    assert {task.recipe.seed for task in roles.values()} == {*SEEDS, *REPLICATES}
+    assert {task.arguments["recipe"].seed for task in roles.values()} == {*SEEDS, *REPLICATES}
     assert 0 not in {*SEEDS, *REPLICATES} and not set(SEEDS) & set(REPLICATES)
 
 
 def test_a_role_says_what_its_task_is(roles):
     for role, task in roles.items():
-        assert role.name == f"{task.recipe.model}_{task.recipe.latent_dim}d"
-        assert (role.family in ("conv", "split")) == (task.recipe.architecture == "conv")
-        assert role.seed == task.recipe.seed
+        recipe = task.arguments["recipe"]
+        assert role.name == f"{recipe.model}_{recipe.latent_dim}d"
+        assert (role.family in ("conv", "split")) == (recipe.architecture == "conv")
+        assert role.seed == recipe.seed
 
 
 def test_keys_are_one_to_one_with_what_is_trained_and_held_out(roles):
-    keys = {(task.recipe, task.held_out): task.key for task in roles.values()}
+    keys = {tuple(task.arguments.values()): task.key for task in roles.values()}
     assert len(set(keys.values())) == len(keys) > 600
-    assert all(task.key == keys[task.recipe, task.held_out] for task in roles.values())
+    assert all(task.key == keys[tuple(task.arguments.values())] for task in roles.values())
 
 
 def test_universes_share_a_record_where_they_differ_in_nothing_that_the_model_has(studies):
@@ -129,7 +131,8 @@ def test_universes_share_a_record_where_they_differ_in_nothing_that_the_model_ha
 
 
 def test_small_dense_models_have_the_convolutional_ones_parameters_within_3_percent(studies):
-    sizes = {(r.family, r.name): count(task.recipe.build()) for r, task in studies["seeds"].items() if r.seed == SEEDS[0]}
+    sizes = {(role.family, role.name): count(task.arguments["recipe"].build())
+             for role, task in studies["seeds"].items() if role.seed == SEEDS[0]}
     small = {name: size for (family, name), size in sizes.items() if family == "small"}
     assert len(small) == 6
     for name, size in small.items():

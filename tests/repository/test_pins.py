@@ -18,7 +18,7 @@ from convae.recipes import Recipe
 PINS = json.loads((Path(__file__).parent / "pins.json").read_text(encoding="utf-8"))
 STUDIES = {
     **{name: list(tasks().values()) for name, tasks in design.STUDIES.items()},
-    **{name: tasks() for name, (tasks, _) in tables.STUDIES.items()},
+    **{name: tasks() for name, tasks in tables.STUDIES.items()},
 }
 FRESH = {
     "conv_ae_2d": Recipe("ae", 2), "conv_vae_3d": Recipe("vae", 3), "conv_vae_64d": Recipe("vae", 64, normalised_layers=()),

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -22,21 +21,26 @@ from distributed import Client
 from threadpoolctl import threadpool_limits
 
 from convae import Recipe
+from convae._io import ROOT
 from convae.claims import measure
-from convae.claims.measure import Task
 from convae.reproduce import sweep as module
-from convae.reproduce.sweep import SweepError, sweep
+from convae.reproduce.sweep import SweepError, Task, sweep, sweep_studies
 
 LONG = 300  # seconds after which what should happen is taken not to; far more than a busy machine needs
-TASKS = [Task(Recipe("ae", 2, seed=seed)) for seed in range(4)]  # never trained: their run is one of these functions
+KEYS = [f"{seed:016x}" for seed in range(4)]
+
+
+def make_tasks(run, folder, seeds=range(4)):
+    """A task for each seed; `run` is one of the functions below, which write to `folder`."""
+    return [Task(f"seed {seed}", f"{seed:016x}", run, {"folder": folder, "seed": seed}) for seed in seeds]
 
 
 # What workers run, imported by name from this file. Who started and finished what is in a log, a
 # line each.
 
-def log(folder, what, task):
+def log(folder, what, seed):
     with open(folder / "log", "a", encoding="utf-8") as file:
-        file.write(f"{what} {task.key} {os.getpid()}\n")
+        file.write(f"{what} {seed:016x} {os.getpid()}\n")
 
 
 def logged(folder, what):
@@ -47,52 +51,52 @@ def logged(folder, what):
     return []
 
 
-def note(folder, task):
-    log(folder, "started", task)
-    return {"seed": task.recipe.seed, "threads": os.environ.get("OMP_NUM_THREADS"),
+def note(folder, seed):
+    log(folder, "started", seed)
+    return {"seed": seed, "threads": os.environ.get("OMP_NUM_THREADS"),
             "trim": os.environ.get("MALLOC_TRIM_THRESHOLD_")}
 
 
-def fail(folder, task):
+def fail(folder, seed):
     """Seed 1 fails until there is a network, seed 2 the first time only."""
     before = [key for key, _ in logged(folder, "started")]
-    record = note(folder, task)
-    if task.recipe.seed == 1 and not (folder / "network").exists():
+    record = note(folder, seed)
+    if seed == 1 and not (folder / "network").exists():
         raise ConnectionError("no network")
-    if task.recipe.seed == 2 and task.key not in before:
+    if seed == 2 and f"{seed:016x}" not in before:
         raise ConnectionError("a bad moment")
     return record
 
 
-def die_once(folder, task):
+def die_once(folder, seed):
     first = not logged(folder, "started")
-    record = note(folder, task)
+    record = note(folder, seed)
     if first:
         os.kill(os.getpid(), signal.SIGKILL)
     return record
 
 
-def last_to_finish(folder, task):
+def last_to_finish(folder, seed):
     """Seed 0 ends when all others have."""
-    if task.recipe.seed == 0:
+    if seed == 0:
         wait_until(lambda: len(logged(folder, "finished")) == 19)
-    log(folder, "finished", task)
-    return {"seed": task.recipe.seed}
+    log(folder, "finished", seed)
+    return {"seed": seed}
 
 
-def go_on_and_on(folder, task):
+def go_on_and_on(folder, seed):
     """All but the first to start."""
     first = not logged(folder, "started")
-    record = note(folder, task)
+    record = note(folder, seed)
     time.sleep(1 if first else 4 * LONG)
-    log(folder, "finished", task)
+    log(folder, "finished", seed)
     return record
 
 
-def measured(folder, task):
-    log(folder, "started", task)
-    record = measure.run(task)
-    log(folder, "finished", task)
+def measured(folder, seed, recipe):
+    log(folder, "started", seed)
+    record = measure.run(recipe, held_out=59_000)
+    log(folder, "finished", seed)
     return record
 
 
@@ -111,7 +115,7 @@ def start(tmp_path_factory):
     folder, processes = tmp_path_factory.mktemp("dask"), []
 
     def start(program, *arguments):
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         with open(folder / f"{len(processes)}-{program}.log", "w") as output:
             processes.append(subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{program}", *map(str, arguments), "--host", "127.0.0.1",
@@ -177,44 +181,62 @@ def one_thread():
 
 
 def test_no_task_waits_for_a_busy_worker_while_another_is_free(tmp_path):
-    tasks = [Task(Recipe("ae", 2, seed=seed)) for seed in range(20)]
-    sweep(tasks, tmp_path / "records", workers=2, run=partial(last_to_finish, tmp_path))
-    assert logged(tmp_path, "finished")[-1][0] == tasks[0].key
+    tasks = make_tasks(last_to_finish, tmp_path, range(20))
+    sweep(tasks, tmp_path / "records", workers=2)
+    assert logged(tmp_path, "finished")[-1][0] == KEYS[0]
 
 
 # A sweep stopped and taken up again
 
 def test_tasks_are_done_once_in_their_order_and_those_with_a_record_not_at_all(scheduler, tmp_path):
-    records, run = tmp_path / "records", partial(note, tmp_path)
+    records, tasks = tmp_path / "records", make_tasks(note, tmp_path)
     records.mkdir()
-    (records / f"{TASKS[1].key}.json").write_text('{"seed": "of an earlier sweep"}\n')
-    assert [record["seed"] for record in sweep(TASKS[1:3], records, scheduler, run=run).values()] == ["of an earlier sweep", 2]
-    again = sweep([TASKS[3], *TASKS, Task(Recipe("ae", 2))], records, scheduler, run=run)
+    (records / f"{KEYS[1]}.json").write_text('{"seed": "of an earlier sweep"}\n')
+    swept = sweep(tasks[1:3], records, scheduler)
+    assert [record["seed"] for record in swept.values()] == ["of an earlier sweep", 2]
+    again = sweep([tasks[3], *tasks, *make_tasks(note, tmp_path, [0])], records, scheduler)
     assert {key: record["seed"] for key, record in again.items()} == {
-        TASKS[3].key: 3, TASKS[0].key: 0, TASKS[1].key: "of an earlier sweep", TASKS[2].key: 2}
-    assert [key for key, _ in logged(tmp_path, "started")] == [TASKS[i].key for i in (2, 3, 0)]
+        KEYS[3]: 3, KEYS[0]: 0, KEYS[1]: "of an earlier sweep", KEYS[2]: 2}
+    assert [key for key, _ in logged(tmp_path, "started")] == [KEYS[i] for i in (2, 3, 0)]
+
+
+def test_a_record_is_what_its_task_returned_with_the_key_before_it(scheduler, tmp_path):
+    (record,) = sweep(make_tasks(note, tmp_path, [3]), tmp_path / "records", scheduler).values()
+    assert list(record) == ["key", "seed", "threads", "trim"] and record["key"] == KEYS[3]
+    file = tmp_path / "records" / f"{KEYS[3]}.json"
+    assert json.loads(file.read_text(encoding="utf-8")) == record
+
+
+def test_committed_records_of_a_study_are_lines_in_the_order_of_their_keys(unreachable, tmp_path):
+    for seed, key in enumerate(KEYS):
+        (tmp_path / f"{key}.json").write_text(json.dumps({"seed": seed}))
+    studies = {"all": make_tasks(note, tmp_path)[::-1], "few": make_tasks(note, tmp_path, [2])}
+    assert sweep_studies(studies, Path("records"), tmp_path, unreachable) == {
+        Path("records/all.jsonl"): '{"seed": 0}\n{"seed": 1}\n{"seed": 2}\n{"seed": 3}\n',
+        Path("records/few.jsonl"): '{"seed": 2}\n'}
 
 
 def test_a_sweep_with_all_records_needs_no_scheduler(unreachable, tmp_path):
-    for task in TASKS:
-        (tmp_path / f"{task.key}.json").write_text(json.dumps({"seed": task.recipe.seed}))
-    assert [record["seed"] for record in sweep(TASKS, tmp_path, unreachable).values()] == [0, 1, 2, 3]
+    for seed, key in enumerate(KEYS):
+        (tmp_path / f"{key}.json").write_text(json.dumps({"seed": seed}))
+    swept = sweep(make_tasks(note, tmp_path), tmp_path, unreachable)
+    assert [record["seed"] for record in swept.values()] == [0, 1, 2, 3]
 
 
 def test_a_failing_task_is_tried_again_then_named_and_the_next_sweep_does_it_alone(scheduler, tmp_path):
-    records, run = tmp_path / "records", partial(fail, tmp_path)
+    records, tasks = tmp_path / "records", make_tasks(fail, tmp_path)
     with pytest.raises(SweepError) as caught:
-        sweep(TASKS, records, scheduler, run=run)
+        sweep(tasks, records, scheduler)
     assert str(caught.value) == (f"1 of 4 tasks failed (the records of the others are kept in {records}):\n"
-                                 f"conv_ae_2d seed 1 {TASKS[1].key}: no network")
-    assert {path.stem for path in records.iterdir()} == {TASKS[i].key for i in (0, 2, 3)}
+                                 f"seed 1 {KEYS[1]}: no network")
+    assert {path.stem for path in records.iterdir()} == {KEYS[i] for i in (0, 2, 3)}
     assert Counter(key for key, _ in logged(tmp_path, "started")) == {
-        TASKS[0].key: 1, TASKS[1].key: 2, TASKS[2].key: 2, TASKS[3].key: 1}
+        KEYS[0]: 1, KEYS[1]: 2, KEYS[2]: 2, KEYS[3]: 1}
 
     (tmp_path / "network").touch()
     (tmp_path / "log").unlink()
-    assert [record["seed"] for record in sweep(TASKS, records, scheduler, run=run).values()] == [0, 1, 2, 3]
-    assert [key for key, _ in logged(tmp_path, "started")] == [TASKS[1].key]
+    assert [record["seed"] for record in sweep(tasks, records, scheduler).values()] == [0, 1, 2, 3]
+    assert [key for key, _ in logged(tmp_path, "started")] == [KEYS[1]]
 
 
 # Schedulers
@@ -223,15 +245,15 @@ def test_a_scheduler_that_cannot_be_reached_is_named(unreachable, tmp_path, monk
     monkeypatch.setattr(module, "PATIENCE", 1)
     for address in (unreachable, "127.0.0.1", "http://127.0.0.1:80"):
         with pytest.raises(OSError, match=f"^the Dask scheduler {address} cannot be reached: "):
-            sweep(TASKS, tmp_path / "records", address)
+            sweep(make_tasks(note, tmp_path), tmp_path / "records", address)
 
 
 def test_a_scheduler_lost_on_the_way_is_no_failure_of_the_tasks_and_costs_no_record(start_scheduler, start_worker, tmp_path):
     process, address = start_scheduler()
     start_worker(address, threads=2)
-    records = tmp_path / "records"
+    records, tasks = tmp_path / "records", make_tasks(go_on_and_on, tmp_path)
     with ThreadPoolExecutor(1) as pool:
-        swept = pool.submit(sweep, TASKS, records, address, run=partial(go_on_and_on, tmp_path))
+        swept = pool.submit(sweep, tasks, records, address)
         wait_until(lambda: len(list(records.glob("*.json"))) == 1 and len(logged(tmp_path, "started")) >= 2)
         process.kill()
         with pytest.raises(OSError, match=f"^the Dask scheduler was lost.* kept in {records}"):
@@ -247,10 +269,11 @@ def test_a_scheduler_lost_on_the_way_is_no_failure_of_the_tasks_and_costs_no_rec
 
 def test_a_worker_killed_on_this_machine_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "DASHBOARD", "127.0.0.1:0")
-    records = sweep(TASKS[:2], tmp_path / "records", workers=1, run=partial(die_once, tmp_path))
-    assert list(records.values()) == [{"seed": seed, "threads": "1", "trim": None} for seed in (0, 1)]
+    records = sweep(make_tasks(die_once, tmp_path, [0, 1]), tmp_path / "records", workers=1)
+    assert list(records.values()) == [
+        {"key": KEYS[seed], "seed": seed, "threads": "1", "trim": None} for seed in (0, 1)]
     keys, processes = zip(*logged(tmp_path, "started"), strict=True)
-    assert sorted(keys) == sorted([keys[0], *(task.key for task in TASKS[:2])])
+    assert sorted(keys) == sorted([keys[0], *KEYS[:2]])
     assert processes[0] != processes[1] == processes[2]
     started = [process for process in psutil.Process().children(recursive=True) if process.pid in processes]
     assert not psutil.wait_procs(started, timeout=LONG)[1]
@@ -259,17 +282,20 @@ def test_a_worker_killed_on_this_machine_is_replaced(tmp_path, monkeypatch):
 def test_a_sweep_with_a_worker_killed_in_the_middle_of_a_task_gives_the_records_of_measuring_here(
         scheduler, start_worker, one_thread, tmp_path):
     # MNIST and all measurements, but as little training as can be
-    tasks = [Task(recipe, held_out=59_000) for recipe in (
-        Recipe("vae", 64, "dense", hidden=50, epochs=1), Recipe("ae", 2, channels=(2, 2, 2), epochs=1))]
+    recipes = (Recipe("vae", 64, "dense", hidden=50, epochs=1),
+               Recipe("ae", 2, channels=(2, 2, 2), epochs=1))
+    tasks = make_tasks(measured, tmp_path, range(2))
+    for task, recipe in zip(tasks, recipes, strict=True):
+        task.arguments["recipe"] = recipe
     records = tmp_path / "records"
     victim = start_worker(scheduler)
     with Client(scheduler) as client:
         client.wait_for_workers(2, timeout=LONG)
     with ThreadPoolExecutor(1) as pool:
-        swept = pool.submit(sweep, tasks, records, scheduler, run=partial(measured, tmp_path))
+        swept = pool.submit(sweep, tasks, records, scheduler)
         wait_until(lambda: any(pid == victim.pid for _, pid in logged(tmp_path, "started")))
         victim.kill()
-        here = {task.key: measure.run(task) for task in tasks}
+        here = [measure.run(recipe, held_out=59_000) for recipe in recipes]
         swept = swept.result()
     assert victim.wait() == -signal.SIGKILL
 
@@ -280,12 +306,13 @@ def test_a_sweep_with_a_worker_killed_in_the_middle_of_a_task_gives_the_records_
     assert len({victim.pid, *(pid for _, pid in finished)}) == 2  # all by the other one
     assert sorted(path.name for path in records.iterdir()) == sorted(f"{task.key}.json" for task in tasks)
 
-    for record in (*swept.values(), *here.values()):
+    for record in (*swept.values(), *here):
         assert set(record.pop("seconds")) == {"training", "measuring"}
-    assert json.dumps(swept) == json.dumps(here)
+    there = [{name: record[name] for name in record if name != "key"} for record in swept.values()]
+    assert json.dumps(there) == json.dumps(here)
 
 
 @pytest.mark.parametrize("workers", [0, -1])
 def test_a_cluster_without_workers_is_refused_before_anything_waits_for_it(tmp_path, workers):
     with pytest.raises(ValueError, match=f"workers must be at least 1, got {workers}"):
-        sweep(TASKS, tmp_path, workers=workers)
+        sweep(make_tasks(note, tmp_path), tmp_path, workers=workers)

@@ -1,8 +1,6 @@
 """Are false-alarm rates kept, and what is found then? A threshold chosen on some normal digits,
 tried on others."""
 
-from dataclasses import dataclass
-
 import torch
 
 from convae._io import key_of
@@ -10,6 +8,7 @@ from convae.anomaly.conformal import p_values
 from convae.anomaly.detector import Detector, constants
 from convae.data import load_mnist
 from convae.evaluation.defects import KINDS, LEVELS, make_defects
+from convae.reproduce.sweep import Task
 
 VERSION = 1                  # of what is measured and how: another version makes other keys
 RATES = (0.01, 0.05, 0.1)
@@ -17,40 +16,27 @@ HELD_OUT = 1_000             # normal training images for the threshold, and as 
 DAMAGED = 100                # normal test images, the first ones, that get each defect
 
 
-@dataclass(frozen=True)
-class Task:
+def task(digit: int, seed: int) -> Task:
     """One normal digit, one seed."""
-
-    digit: int
-    seed: int
-
-    @property
-    def key(self) -> str:
-        """Sixteen hexadecimal digits that differ whenever the task, the detector or the measuring
-        does."""
-        return key_of(["rates", self.digit, self.seed, constants(), VERSION])
-
-    @property
-    def name(self) -> str:
-        """For progress and reports."""
-        return f"rates {self.digit} seed {self.seed}"
+    key = key_of(["rates", digit, seed, constants(), VERSION])
+    return Task(f"rates {digit} seed {seed}", key, run, {"digit": digit, "seed": seed})
 
 
-def run(task: Task) -> dict:
+def run(digit: int, seed: int) -> dict:
     """By score and by the rate asked for: the share of alarms among other normal training images
     and among MNIST's test images, which other people wrote; the share of other digits and of normal
     ones with a defect that is found."""
     (images, labels), (test, test_labels) = load_mnist(train=True), load_mnist(train=False)
-    normal = images[labels == task.digit]
-    normal = normal[torch.randperm(len(normal), generator=torch.Generator().manual_seed(task.seed))]
-    found = Detector.fit(normal[2 * HELD_OUT:], seed=task.seed, progress=False)
+    normal = images[labels == digit]
+    normal = normal[torch.randperm(len(normal), generator=torch.Generator().manual_seed(seed))]
+    found = Detector.fit(normal[2 * HELD_OUT:], seed=seed, progress=False)
     calibration, unseen = normal[:2 * HELD_OUT].split(HELD_OUT)
-    same = test_labels == task.digit
+    same = test_labels == digit
     clean = test[same][:DAMAGED]
     groups = {"calibration": calibration, "unseen": unseen, "test_normal": test[same], "test_anomalous": test[~same],
               **{f"{kind} {level}": make_defects(clean, kind, level)[0] for kind in KINDS for level in LEVELS}}
     scores = {name: found.all_scores(group) for name, group in groups.items()}
-    record = {"key": task.key, "digit": task.digit, "seed": task.seed, "rates": {}}
+    record = {"digit": digit, "seed": seed, "rates": {}}
     for rate in RATES:
         for score in scores["calibration"]:
             alarms = {name: p_values(scores["calibration"][score], of[score]) <= rate for name, of in scores.items()}

@@ -6,8 +6,6 @@ should tell the two apart, its map should cover the damage, and its output shoul
 clean original than the input was.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from scipy import ndimage
@@ -21,6 +19,7 @@ from convae.data import load_mnist
 from convae.evaluation.defects import KINDS, LEVELS, make_defects
 from convae.evaluation.inference import reconstruct, squared_error
 from convae.recipes import Recipe
+from convae.reproduce.sweep import Task
 from convae.training import train
 
 VERSION = 1            # of what is measured and how: another version makes other keys
@@ -28,29 +27,16 @@ EACH_DIGIT = 50        # clean unseen images: the first so many of each digit
 OVERLAP_UP_TO = 0.3    # share of false pixels up to which region overlap counts (Bergmann et al. 2021)
 
 
-@dataclass(frozen=True)
-class Task:
+def task(recipe: Recipe) -> Task:
     """One autoencoder of all digits, trained and measured."""
-
-    recipe: Recipe
-
-    @property
-    def key(self) -> str:
-        """Sixteen hexadecimal digits that differ whenever the recipe, the detector's constants or
-        the measuring does."""
-        return key_of([self.recipe.to_dict(), constants(), VERSION])
-
-    @property
-    def name(self) -> str:
-        """For progress and reports."""
-        return f"{self.recipe.name} {self.recipe.difference} seed {self.recipe.seed}"
+    key = key_of([recipe.to_dict(), constants(), VERSION])
+    return Task(f"{recipe.name} {recipe.difference} seed {recipe.seed}", key, run, {"recipe": recipe})
 
 
-def run(task: Task) -> dict:
-    """The record of a task: for every kind of defect and level, how well it is found, located and
-    repaired."""
-    model = train(task.recipe, progress=False, device="cpu").model
-    return {"key": task.key, "recipe": task.recipe.to_dict(), **measure(model, task.recipe)}
+def run(recipe: Recipe) -> dict:
+    """For every kind of defect and level, how well it is found, located and repaired."""
+    model = train(recipe, progress=False, device="cpu").model
+    return {"recipe": recipe.to_dict(), **measure(model, recipe)}
 
 
 def measure(model, recipe: Recipe) -> dict:

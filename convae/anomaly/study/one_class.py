@@ -6,9 +6,7 @@ test half with each: by the paper's plain difference, by what the literature off
 paper's model, and by the detector's own score. Classical baselines are measured on the same images.
 """
 
-import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -28,6 +26,7 @@ from convae.anomaly.study import datasets
 from convae.evaluation.inference import decode, reconstruct, squared_error
 from convae.losses import kl_to_standard_normal
 from convae.recipes import Recipe
+from convae.reproduce.sweep import Task
 from convae.training import reproducible
 
 VERSION = 3               # of what is measured and how: another version makes other keys
@@ -37,8 +36,7 @@ SAMPLES = 10              # of z, for the reconstruction probability
 FEW = 10_000              # training images that the baselines are fitted to, at most: the one-class SVM takes the square of it
 
 
-@dataclass(frozen=True)
-class Task:
+def task(data: str, protocol: str, cls: int, seeds: int, latent_dim: int = 16) -> Task:
     """Detectors from several seeds on one data set with one choice of what is normal; or, with
     none, the classical baselines.
 
@@ -55,48 +53,38 @@ class Task:
     latent_dim : int
         The detectors'.
     """
-
-    data: str
-    protocol: str
-    cls: int
-    seeds: int
-    latent_dim: int = 16
-
-    @property
-    def key(self) -> str:
-        """Sixteen hexadecimal digits that differ whenever the task, the detector's constants or the
-        measuring does."""
-        return key_of([*dataclasses.astuple(self), constants(), VERSION])
-
-    @property
-    def name(self) -> str:
-        """For progress and reports."""
-        return f"{self.data} {self.protocol} {self.cls} " + (f"{self.latent_dim}-D" if self.seeds else "baselines")
+    arguments = {
+        "data": data, "protocol": protocol, "cls": cls, "seeds": seeds, "latent_dim": latent_dim,
+    }
+    name = f"{data} {protocol} {cls} " + (f"{latent_dim}-D" if seeds else "baselines")
+    return Task(name, key_of([*arguments.values(), constants(), VERSION]), run, arguments)
 
 
-def run(task: Task) -> dict:
-    """The record of a task: the area under the ROC curve, over the whole test half, at the end of
-    training.
+def run(data: str, protocol: str, cls: int, seeds: int, latent_dim: int) -> dict:
+    """The area under the ROC curve, over the whole test half, at the end of training.
 
-    By score, one area for each seed; of ``together`` and ``combined_together``, by all seeds'
-    networks, there is one.
+    The parameters are those of :func:`task`. By score, one area for each seed; of ``together`` and
+    ``combined_together``, by all seeds' networks, there is one.
     """
-    data = _load(task.data)
-    normal = {"one": data.train_labels == task.cls, "rest": data.train_labels != task.cls}[task.protocol]
-    anomalous = {"one": data.test_labels != task.cls, "rest": data.test_labels == task.cls}[task.protocol].numpy()
-    images = data.train[normal]
-    if task.seeds:
-        found = Detector.fit(images, task.latent_dim, task.seeds, seed=SEED, progress=False)
-        each = [network_scores(Detector.of([member.model], found.recipe, images), images, data.test) for member in found.members]
+    given = _load(data)
+    normal = {"one": given.train_labels == cls, "rest": given.train_labels != cls}[protocol]
+    anomalous = {"one": given.test_labels != cls, "rest": given.test_labels == cls}[protocol].numpy()
+    images, test = given.train[normal], given.test
+    if seeds:
+        found = Detector.fit(images, latent_dim, seeds, seed=SEED, progress=False)
+        each = [network_scores(Detector.of([member.model], found.recipe, images), images, test)
+                for member in found.members]
         scores = {name: [of[name] for of in each] for name in each[0]}
-        scores["untrained"] = [untrained_scores(found.recipe, seed, images, data.test)
-                               for seed in detector.seeds_of(task.seeds, SEED)]
-        scores["together"] = [found.scores(data.test).numpy()]
-        scores["combined_together"] = [found.combined(data.test).numpy()]
+        scores["untrained"] = [untrained_scores(found.recipe, seed, images, test)
+                               for seed in detector.seeds_of(seeds, SEED)]
+        scores["together"] = [found.scores(test).numpy()]
+        scores["combined_together"] = [found.combined(test).numpy()]
     else:
-        scores = {name: [score] for name, score in baselines(images, data.test).items()}
-    return {"key": task.key, **dataclasses.asdict(task),
-            "auroc": {name: [round(float(roc_auc_score(anomalous, score)), 6) for score in of] for name, of in scores.items()}}
+        scores = {name: [score] for name, score in baselines(images, test).items()}
+    areas = {name: [round(float(roc_auc_score(anomalous, score)), 6) for score in of]
+             for name, of in scores.items()}
+    return {"data": data, "protocol": protocol, "cls": cls, "seeds": seeds, "latent_dim": latent_dim,
+            "auroc": areas}
 
 
 def network_scores(found: Detector, images: Tensor, test: Tensor) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ from convae.evaluation.defects import KINDS
 from convae.evaluation.intervals import mean_with_t_interval
 from convae.recipes import Recipe
 from convae.reproduce import readme
-from convae.reproduce.sweep import sweep
+from convae.reproduce.sweep import Task, sweep_studies
 
 RECORDS = Path(__file__).parent / "records"
 DIMENSIONS = dict.fromkeys((2, 4, 8, 16, 32, 64, 128), (1, 2, 3))  # with the seeds of each
@@ -26,46 +26,54 @@ FAMILIES = {  # of the autoencoders that repair local defects
 }
 
 
-def one_class_tasks() -> list[one_class.Task]:
+def one_class_tasks() -> list[Task]:
     """One class is normal: MNIST's digits, Fashion-MNIST's clothes, scikit-learn's digits; and the
     baselines."""
-    return [one_class.Task(data, "one", cls, n) for data, seeds in (("mnist", 5), ("digits", 5), ("fashion", 2))
+    return [one_class.task(data, "one", cls, n) for data, seeds in (("mnist", 5), ("digits", 5), ("fashion", 2))
             for n in (seeds, 0) for cls in range(10)]
 
 
-def rest_tasks() -> list[one_class.Task]:
+def rest_tasks() -> list[Task]:
     """One digit is anomalous, with 2 and 32 latent variables as well, as others have measured; and
     the baselines."""
-    return [one_class.Task("mnist", "rest", cls, seeds, d) for d, seeds in ((16, 2), (2, 1), (32, 1), (16, 0))
+    return [one_class.task("mnist", "rest", cls, seeds, d) for d, seeds in ((16, 2), (2, 1), (32, 1), (16, 0))
             for cls in range(10)]
 
 
-def defect_tasks() -> list[localisation.Task]:
+def defect_tasks() -> list[Task]:
     """Autoencoders of all digits: the paper's VAE in every dimension, the other families in
     some."""
-    return [localisation.Task(Recipe(model, d, architecture, difference=difference, seed=seed,
+    return [localisation.task(Recipe(model, d, architecture, difference=difference, seed=seed,
                               **({"hidden": hidden_like_conv(model, d)} if architecture == "dense" else {})))
             for family, (model, architecture, difference) in FAMILIES.items()
             for d, seeds in (DIMENSIONS if family == "vae" else OTHER_DIMENSIONS).items() for seed in seeds]
 
 
-def false_alarm_tasks() -> list[false_alarms.Task]:
+def false_alarm_tasks() -> list[Task]:
     """Thresholds chosen on normal digits, tried on others."""
-    return [false_alarms.Task(digit, seed=1) for digit in range(10)]
+    return [false_alarms.task(digit, seed=1) for digit in range(10)]
 
 
-def texture_tasks() -> list[textures.Task]:
+def texture_tasks() -> list[Task]:
     """Large images, seen in tiles and as a whole; how was settled on sight of seeds 1 to 9."""
-    return [textures.Task(texture, seed) for texture in textures.TEXTURES for seed in (10, 11)]
+    return [textures.task(texture, seed) for texture in textures.TEXTURES for seed in (10, 11)]
 
 
-STUDIES = {"one-class": (one_class_tasks, one_class.run), "one-class-rest": (rest_tasks, one_class.run),
-           "false-alarms": (false_alarm_tasks, false_alarms.run), "defects": (defect_tasks, localisation.run),
-           "textures": (texture_tasks, textures.run)}
+STUDIES = {
+    "one-class": one_class_tasks,
+    "one-class-rest": rest_tasks,
+    "false-alarms": false_alarm_tasks,
+    "defects": defect_tasks,
+    "textures": texture_tasks,
+}
 
 
-def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler: str | None = None,
-                      workers: int | None = None) -> list[str]:
+def sweep_and_publish(
+    studies: list[str],
+    folder: Path | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+) -> list[str]:
     """Do studies, and put their records and what follows from all records in their places; returns
     what was written.
 
@@ -76,22 +84,23 @@ def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler:
     folder, scheduler, workers
         As for :func:`convae.reproduce.sweep.sweep`.
     """
-    contents = {}
-    for study in studies:
-        tasks, run = STUDIES[study]
-        found = sweep(tasks(), folder, scheduler, workers, run=run)
-        contents[RECORDS / f"{study}.jsonl"] = "".join(json.dumps(found[key]) + "\n" for key in sorted(found))
-        if study == "defects":
-            contents[RECORDS / "without_a_network.json"] = json.dumps(localisation.without_a_network(DIMENSIONS)) + "\n"
+    tasks = {study: STUDIES[study]() for study in studies}
+    contents = sweep_studies(tasks, RECORDS, folder, scheduler, workers)
+    if "defects" in studies:
+        without = localisation.without_a_network(DIMENSIONS)
+        contents[RECORDS / "without_a_network.json"] = json.dumps(without) + "\n"
     write_all_atomically(contents)
-    found = tables()
-    write_all_atomically({results.ANOMALY: to_json(found)})
-    results.load.cache_clear()
-    changed = {}
-    if found.keys() >= STUDIES.keys():  # else the README cannot say yet what was found
-        changed = readme.changes("figures/anomaly.json", results.readme_block())
-        write_all_atomically(changed)
-    return [str(path) for path in (*contents, results.ANOMALY, *changed)]
+    return [*map(str, contents), *publish()]
+
+
+def publish() -> list[str]:
+    """Write what follows from the committed records; returns what was written."""
+    return readme.publish(results.ANOMALY, to_json(tables()), _readme_block)
+
+
+def _readme_block():
+    results.load.cache_clear()  # the file was written anew
+    return results.readme_block()
 
 
 def tables() -> dict:

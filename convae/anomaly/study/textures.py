@@ -2,7 +2,6 @@
 and where?"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from convae.anomaly.model import Inspector
 from convae.anomaly.study.localisation import region_overlap
 from convae.anomaly.views import Tiles
 from convae.evaluation.inference import reconstruct, squared_error
+from convae.reproduce.sweep import Task
 
 VERSION = 7               # of what is measured and how: another version makes other keys
 SIDE = 168                # pixels
@@ -180,36 +180,23 @@ def _distance_from(generator):
     return np.hypot(_ROWS - row, _COLUMNS - column)
 
 
-@dataclass(frozen=True)
-class Task:
+def task(texture: str, seed: int) -> Task:
     """One texture, one seed."""
-
-    texture: str
-    seed: int
-
-    @property
-    def key(self) -> str:
-        """Sixteen hexadecimal digits that differ whenever the task, the detector or the measuring
-        does."""
-        return key_of(["textures", self.texture, self.seed, constants(), gaussian.FLOOR, tiles.STRIDE,
-                       register.constants(), views.constants(), VERSION])
-
-    @property
-    def name(self) -> str:
-        """For progress and reports."""
-        return f"{self.texture} seed {self.seed}"
+    key = key_of(["textures", texture, seed, constants(), gaussian.FLOOR, tiles.STRIDE,
+                  register.constants(), views.constants(), VERSION])
+    return Task(f"{texture} seed {seed}", key, run, {"texture": texture, "seed": seed})
 
 
-def run(task: Task) -> dict:
-    """The record of a task: how well each defect is found, in images by four scores, and in pixels.
+def run(texture: str, seed: int) -> dict:
+    """How well each defect is found, in images by four scores, and in pixels.
 
     ``gaussian_averaged`` is that of all normal images' tiles, wherever they lie;
     ``gaussian_in_place`` that of the inspector's tiles, without a network and without the look at
     the whole.
     """
-    draw = [task.seed, list(TEXTURES).index(task.texture)]  # no two textures of a seed have random numbers in common
-    normal = make_textures(task.texture, NORMAL, [*draw, 0])
-    inspector = Inspector.fit(list(normal), false_alarms=RATE, seed=task.seed, progress=False)
+    draw = [seed, list(TEXTURES).index(texture)]  # no two textures of a seed have random numbers in common
+    normal = make_textures(texture, NORMAL, [*draw, 0])
+    inspector = Inspector.fit(list(normal), false_alarms=RATE, seed=seed, progress=False)
     in_tiles = next(view for view in inspector.views if isinstance(view, Tiles))
     model = in_tiles.detector.members[0].model
     flat = torch.from_numpy(np.concatenate([tiles.cut(image, tiles.corners(SIDE, SIDE)) for image in normal]))[:, None]
@@ -225,11 +212,11 @@ def run(task: Task) -> dict:
             found["gaussian_averaged"].append(of_tiles.distances(part).max().item())
         return found
 
-    before, limit = scores(make_textures(task.texture, UNSEEN, [*draw, 1])), inspector.threshold(RATE)
-    record = {"key": task.key, "texture": task.texture, "seed": task.seed,
+    before, limit = scores(make_textures(texture, UNSEEN, [*draw, 1])), inspector.threshold(RATE)
+    record = {"texture": texture, "seed": seed,
               "false_alarms": float(np.mean(np.array(before["combined"]) > limit)), "defects": {}}
-    for k, (name, (defect, strength)) in enumerate(cases(task.texture).items()):
-        clean = make_textures(task.texture, UNSEEN, [*draw, 2, k])
+    for k, (name, (defect, strength)) in enumerate(cases(texture).items()):
+        clean = make_textures(texture, UNSEEN, [*draw, 2, k])
         damaged, masks = damage_textures(clean, defect, strength, [*draw, 3, k])
         after = scores(damaged)
         maps = np.stack([abs(found.difference) for found in inspector.inspections(damaged)])

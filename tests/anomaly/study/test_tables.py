@@ -117,8 +117,8 @@ def test_the_committed_tables_follow_from_the_committed_records():
 
 def test_every_task_has_its_record():
     for name in done():
-        tasks, _ = tables.STUDIES[name]
-        assert {r["key"] for r in tables._load(name)} == {task.key for task in tasks()}, name
+        tasks = tables.STUDIES[name]()
+        assert {r["key"] for r in tables._load(name)} == {task.key for task in tasks}, name
 
 
 @pytest.mark.parametrize("chosen", [PARTS.keys(), TEXTURES.keys() - PARTS.keys()])

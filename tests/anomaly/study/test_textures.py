@@ -77,7 +77,7 @@ def test_a_clear_stain_is_found_and_located(monkeypatch):
     monkeypatch.setattr(textures, "NORMAL", 20)
     monkeypatch.setattr(textures, "UNSEEN", 6)
     monkeypatch.setattr(textures, "ANYWHERE", ("stain",))
-    record = textures.run(textures.Task("studs", 1))
+    record = textures.run("studs", 1)
     assert set(record["defects"]) == {"faint stain", "clear stain"}
     clear = record["defects"]["clear stain"]
     assert set(clear["image_auroc"]) == {"squared_error", "gaussian_averaged", "gaussian_in_place", "combined"}
