@@ -133,7 +133,7 @@ def _fit(arguments):
     inspector = folders.fit(arguments.folder, arguments.model, arguments.false_alarms, view=arguments.view, seed=arguments.seed,
                             latent_dim=arguments.latent_dim, members=arguments.members, epochs=arguments.epochs)
     print(f"Each image will be {report.how(inspector.view, inspector.in_place)}.")
-    print(folders.advice(inspector, arguments.false_alarms))
+    print(report.advice(len(inspector.calibration), arguments.false_alarms))
     _report([arguments.model])
 
 

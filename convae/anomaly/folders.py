@@ -2,12 +2,12 @@
 scores and a report."""
 
 import csv
+import heapq
 import io
 import json
 import os
 import sys
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,17 +16,18 @@ from tqdm import tqdm
 
 from convae._io import write_all_atomically
 from convae.anomaly import report
-from convae.anomaly.conformal import check_rate, expected_rate, needed
+from convae.anomaly.conformal import check_rate
 from convae.anomaly.images import ImageError, list_images, printable, read_images
-from convae.anomaly.model import Inspector, enough
+from convae.anomaly.model import Inspector
 
-RESULTS = ("scores.json", "scores.csv", "report.html")  # the first says whose they are, and is written first
+RESULTS = ("scores.json", "scores.csv", "report.html")  # the first says whose results they are
 PARTIAL = ".partial.jsonl"  # of an interrupted detection, in its output folder
+BATCH = 500                 # images that are read and scored at a time, but of large ones
+BATCH_PIXELS = 10_000_000   # only as many as have this number of pixels together
 
 
 class Folder:
-    """The images below a folder, one after another; those that cannot be read are passed over and
-    remembered.
+    """The images below a folder, in order; those that cannot be read are passed over.
 
     Attributes
     ----------
@@ -35,7 +36,8 @@ class Folder:
     """
 
     def __init__(self, path: Path, progress: str | None = None):
-        self.path, self.names, self.progress, self.unreadable = path, list_images(path), progress, {}
+        self.path, self.names, self.progress = path, list_images(path), progress
+        self.unreadable: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for name in tqdm(self.names, self.progress, unit="file", disable=not self.progress):
@@ -43,25 +45,33 @@ class Folder:
                 yield image
 
     def read(self, name: str) -> Iterator[tuple[str, np.ndarray]]:
-        """The images of one file, as :func:`convae.anomaly.images.read_images` has them, as far as
-        they can be read."""
+        """One file's images, as :func:`convae.anomaly.images.read_images` has them, as far as they
+        can be read."""
         try:
             yield from read_images(self.path / name)
         except ImageError as error:
             self.unreadable[name] = str(error)
 
 
-class Detection(NamedTuple):
-    """What :func:`detect` found."""
+class Key(NamedTuple):
+    """Which image it is."""
 
-    scores: list[dict]          #: ``file``, ``score``, ``p_value``, ``anomalous``; the most anomalous first
+    file: str
+    part: str  #: empty if the file has no other image
+
+
+class Detection(NamedTuple):
+    """Results of :func:`detect`."""
+
+    scores: list[dict]          #: ``file``, ``score``, ``p_value``, ``anomalous``; the highest score first
     unreadable: dict[str, str]  #: from file to what is wrong with it
     written: list[Path]
     advice: str                 #: whether the threshold can be trusted
-    shown: list[tuple[dict, dict[str, np.ndarray]]]  #: rows of `scores` with what the report shows: :func:`report.pictures`
+    shown: list[tuple[dict, dict[str, np.ndarray]]]  #: rows of `scores`, each with its :func:`report.pictures`
 
 
-def fit(folder: Path, model: Path, false_alarms: float = 0.01, progress: bool = True, **options) -> Inspector:
+def fit(folder: Path, model: Path, false_alarms: float = 0.01, progress: bool = True,
+        **options) -> Inspector:
     """Learn from a folder of normal images and write the model; `options` are those of
     :meth:`Inspector.fit`.
 
@@ -72,7 +82,8 @@ def fit(folder: Path, model: Path, false_alarms: float = 0.01, progress: bool = 
         model is written then.
     """
     if model.is_dir():
-        raise IsADirectoryError(f"{model} is a folder; give a file to write, such as {model / 'parts.safetensors'}")
+        raise IsADirectoryError(f"{model} is a folder; give a file to write, such as "
+                                f"{model / 'parts.safetensors'}")
     model.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(model.parent, os.W_OK):  # known before minutes of training, not after
         raise PermissionError(f"{model.parent} cannot be written to")
@@ -83,19 +94,6 @@ def fit(folder: Path, model: Path, false_alarms: float = 0.01, progress: bool = 
         _complain(images.unreadable)
     inspector.save(model)
     return inspector
-
-
-def advice(inspector: Inspector, false_alarms: float) -> str:
-    """Whether the images held out are enough for a false-alarm rate, in a sentence."""
-    n = len(inspector.calibration)
-    if n >= needed(false_alarms):
-        low, high = expected_rate(n, false_alarms, 1_000)
-        return (f"{n} normal images were held out: enough for a false-alarm rate of {false_alarms:.3g} on average (it needs "
-                f"{needed(false_alarms)}). Of 1,000 new normal images this model will call {1000 * low:.0f} to {1000 * high:.0f} "
-                f"anomalous, in 95 of 100 cases; the more are held out, the narrower.")
-    return (f"{n} normal images were held out, and a false-alarm rate of {false_alarms:.3g} needs {needed(false_alarms)}: fit to "
-            f"at least {enough(false_alarms)} images for it. Until then, what scores above all {n} is called anomalous: of "
-            f"normal images about {1 / (n + 1):.2g}.")
 
 
 def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, show: int = 60,
@@ -117,144 +115,210 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
     Raises
     ------
     OSError, ValueError
-        If there are no images, none can be read, `model` is none, or `out` cannot be written to or
-        has another folder's results.
+        If there are no images, none can be read, `model` is not a model, or `out` cannot be written
+        to or has another folder's results.
     """
     check_rate(false_alarms)
     if isinstance(show, bool) or not isinstance(show, int) or show < 0:
         raise ValueError(f"show must be a whole number, 0 or more, got {show!r}")
+    _check_places(folder, model, out)
+    inspector, images = Inspector.load(model), Folder(folder)
+    gallery = Gallery(inspector, show)
+    records = _score_all(images, gallery, out, progress)
+    _complain(images.unreadable)
+    if not any(record["scores"] for record in records):
+        raise ValueError(f"none of the {len(images.names)} files in {folder} can be read")
+    gallery.complete(images)
+
+    rows = _rows(records, inspector, false_alarms)
+    summary = {
+        "folder": printable(str(folder.resolve())),
+        "model": printable(str(model)), "model_sha256": inspector.sha256,
+        "view": inspector.view, "in_place": inspector.in_place,
+        "normal_images_held_out": len(inspector.calibration),
+        "false_alarms": false_alarms, "threshold": inspector.threshold(false_alarms),
+        "images": len(rows), "resized": sum(record["resized"] for record in records),
+        "anomalous": sum(row["anomalous"] for row in rows.values()),
+        "unreadable": {printable(name): images.unreadable[name] for name in sorted(images.unreadable)},
+    }
+    advice = report.advice_on(summary)
+    shown = [(rows[key], pictures) for key, pictures in gallery.pictures.items()]
+    table = list(rows.values())
+    page = report.page(summary, advice, table, inspector.calibration, shown)
+    scores = json.dumps(summary | {"scores": table}, indent=1, ensure_ascii=False) + "\n"
+    written = [out / name for name in RESULTS]
+    write_all_atomically(dict(zip(written, (scores, _to_csv(table), page), strict=True)))
+    (out / PARTIAL).unlink(missing_ok=True)
+    return Detection(table, summary["unreadable"], written, advice, shown)
+
+
+class Gallery:
+    """The pictures of the most unusual images so far, for the report.
+
+    They are made while an image is in memory, so that its file is read once.
+
+    Attributes
+    ----------
+    scores : dict
+        Of the `size` most unusual images so far, the highest first, by :class:`Key`.
+    pictures : dict
+        Of those among them that this run has read.
+    """
+
+    def __init__(self, inspector: Inspector, size: int):
+        self.inspector, self.size = inspector, size
+        self.scores: dict[Key, float] = {}
+        self.pictures: dict[Key, dict[str, np.ndarray]] = {}
+
+    def rank(self, scores: dict[Key, float]):
+        """Keep the highest of these scores and those before."""
+        highest = heapq.nsmallest(self.size, (self.scores | scores).items(), key=_rank)
+        self.scores = dict(highest)
+        self.pictures = {key: self.pictures[key] for key in self.scores if key in self.pictures}
+
+    def show(self, images: dict[Key, np.ndarray]):
+        """Make pictures of those of the images that are among the most unusual."""
+        images = {key: image for key, image in images.items() if key in self.scores}
+        inspections = self.inspector.inspections(images.values())
+        for key, inspection in zip(images, inspections, strict=True):
+            self.pictures[key] = report.pictures(inspection)
+
+    def complete(self, images: Folder):
+        """Read those again that an interrupted run has scored, unless they are gone; put all in
+        order."""
+        for key in self.scores.keys() - self.pictures.keys():
+            for part, image in images.read(key.file):
+                if part == key.part:
+                    self.show({key: image})
+        self.rank({})
+
+
+def _rank(item: tuple[Key, float]):
+    key, score = item
+    return -score, key
+
+
+def _check_places(folder, model, out):
+    """Results on another folder than `folder` are not overwritten, nor files of other origin."""
     if not model.is_file():
         raise FileNotFoundError(f"there is no model {model}: give a file that convae fit has written")
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out} is a file; give a folder for the report")
-    _refuse_to_replace(out, folder)
-    inspector = Inspector.load(model)
-    images = Folder(folder)
-    found, resized = _score_all(images, inspector, out, progress)
-    _complain(images.unreadable)
-    if not found:
-        raise ValueError(f"none of the {len(images.names)} files in {folder} can be read")
-    places, scores = zip(*sorted(found.items(), key=lambda item: (-item[1], item[0])), strict=True)
-    limit = inspector.threshold(false_alarms)
-    rows = [{"file": printable(name) + part, "score": score, "p_value": round(float(p), 6), "anomalous": score > limit}
-            for (name, part), score, p in zip(places, scores, inspector.p_values(scores), strict=True)]
-    summary = {
-        "folder": printable(str(folder.resolve())), "model": printable(str(model)), "model_sha256": inspector.sha256,
-        "view": inspector.view, "in_place": inspector.in_place,
-        "normal_images_held_out": len(inspector.calibration), "false_alarms": false_alarms, "threshold": limit,
-        "images": len(rows), "resized": resized, "anomalous": sum(row["anomalous"] for row in rows),
-        "unreadable": {printable(name): problem for name, problem in sorted(images.unreadable.items())},
-    }
-    there = deque()  # the rows of those images that are still there
-
-    def read_again():
-        for row, (name, part) in zip(rows, places[:show], strict=False):
-            image = next((image for each, image in images.read(name) if each == part), None)
-            if image is not None:
-                there.append(row)
-                yield image
-
-    shown = [(there.popleft(), report.pictures(found)) for found in inspector.inspections(read_again())]
-    trust = advice(inspector, false_alarms)
-    if resized:
-        trust += (f" Images of another size than the normal ones: {resized}. They were resized to that, which hides what is "
-                  "wrong with their size.")
-    if summary["anomalous"] > len(rows) / 2:
-        trust += " More than half of the images are anomalous. Another camera, lamp or size? Then fit to images taken like these."
-    page = report.page(summary, trust, rows, inspector.calibration, shown)
-    text = json.dumps({**summary, "scores": rows}, indent=1, ensure_ascii=False) + "\n"
-    contents = dict(zip([out / name for name in RESULTS], (text, _to_csv(rows), page), strict=True))
-    write_all_atomically(contents)
-    (out / PARTIAL).unlink(missing_ok=True)
-    return Detection(rows, summary["unreadable"], list(contents), trust, shown)
-
-
-def _refuse_to_replace(out: Path, folder: Path):
-    """Results on another folder than `folder` are not overwritten, nor files of other origin."""
     present = [out / name for name in RESULTS if (out / name).exists()]
-    if present:
-        try:
-            before = json.loads((out / RESULTS[0]).read_text(encoding="utf-8"))["folder"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise FileExistsError(f"{present[0]} was not written by convae detect: give another folder for the report") from None
-        if before != printable(str(folder.resolve())):
-            raise FileExistsError(f"{out} has the results on {before}: give another folder for the report, or remove it")
+    if not present:
+        return
+    try:
+        before = json.loads((out / RESULTS[0]).read_text(encoding="utf-8"))["folder"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise FileExistsError(f"{present[0]} was not written by convae detect: give another folder for "
+                              "the report") from None
+    if before != printable(str(folder.resolve())):
+        raise FileExistsError(f"{out} has the results on {before}: give another folder for the report, "
+                              "or remove it")
 
 
-def _score_all(images: Folder, inspector: Inspector, out: Path, progress: bool) -> tuple[dict[tuple[str, str], float], int]:
-    """The score of each image by file and part: those of an interrupted run that are still true,
-    then all others.
-
-    And of how many the size was changed to the normal ones'.
-    """
+def _score_all(images: Folder, gallery: Gallery, out: Path, progress: bool) -> list[dict]:
+    """The record of each file: those of an interrupted run that still hold, and all others."""
     out.mkdir(parents=True, exist_ok=True)
-    header = {"model": inspector.sha256, "folder": str(images.path.resolve())}
-    before = _read_partial(out / PARTIAL, header)
-    state = {name: _state(images.path / name) for name in images.names}
-    done = {name: record for name, record in before.items() if record["state"] == state.get(name) and not record["error"]}
-    write_all_atomically({out / PARTIAL: _lines(header, *done.values())})
-    with (out / PARTIAL).open("a", encoding="utf-8") as file, \
-            tqdm(total=len(images.names), initial=len(done), desc="scoring", unit="file", disable=not progress) as bar:
-        for record in _score_files(images, [name for name in images.names if name not in done], inspector):
-            done[record["file"]] = record | {"state": state[record["file"]]}
-            file.write(_lines(done[record["file"]]))
+    partial = out / PARTIAL
+    header = {"model": gallery.inspector.sha256, "folder": str(images.path.resolve())}
+    states = {name: _state(images.path / name) for name in images.names}
+    done = {record["file"]: record for record in _read_partial(partial, header)
+            if record["state"] == states.get(record["file"]) and not record["error"]}
+    write_all_atomically({partial: _lines(header, *done.values())})
+    gallery.rank(_scores(done.values()))
+
+    missing = [name for name in images.names if name not in done]
+    bar = tqdm(total=len(images.names), initial=len(done), desc="scoring", unit="file",
+               disable=not progress)
+    with partial.open("a", encoding="utf-8") as file, bar:
+        for record in _score_files(images, missing, gallery):
+            record["state"] = states[record["file"]]
+            done[record["file"]] = record
+            file.write(_lines(record))
             file.flush()
             bar.update()
-    images.unreadable |= {name: record["error"] for name, record in done.items() if record["error"]}
-    return ({(name, part): score for name, record in done.items() for part, score in record["scores"]},
-            sum(record["resized"] for record in done.values()))
+    return list(done.values())
 
 
-def _score_files(images: Folder, names: list[str], inspector: Inspector) -> Iterator[dict]:
-    """A record of each file, once all its images have been scored; files are read as scores are
-    asked for."""
-    waiting = deque()  # the parts that have been read and not scored, and None at the end of each file
-    resized = {}
+def _score_files(images: Folder, names: list[str], gallery: Gallery) -> Iterator[dict]:
+    """The record of each file, once all its images have been scored; each file is read once."""
+    scores, resized = [], 0
+    for batch in _batches(_read_all(images, names)):
+        in_memory = {key: image for key, image in batch if image is not None}
+        new_scores = iter(gallery.inspector.scores(in_memory.values()))
+        ranked = {}
+        for key, image in batch:
+            if image is None:
+                error = images.unreadable.get(key.file)
+                yield {"file": key.file, "scores": scores, "resized": resized, "error": error}
+                scores, resized = [], 0
+            else:
+                ranked[key] = next(new_scores)
+                scores.append((key.part, ranked[key]))
+                resized += gallery.inspector.resizes(image)
+        gallery.rank(ranked)
+        gallery.show(in_memory)
 
-    def read():
-        for name in names:
-            for part, image in images.read(name):
-                waiting.append(part)
-                resized[name] = resized.get(name, 0) + inspector.resizes(image)
-                yield image
-            waiting.append(None)
 
-    def record(name):
-        return {"file": name, "scores": list(parts), "resized": resized.pop(name, 0), "error": images.unreadable.get(name)}
+def _read_all(images: Folder, names: list[str]) -> Iterator[tuple[Key, np.ndarray | None]]:
+    """Each image of each file, and None at the end of a file."""
+    for name in names:
+        for part, image in images.read(name):
+            yield Key(name, part), image
+        yield Key(name, ""), None
 
-    files, parts = iter(names), []
-    for score in inspector.scores(read()):
-        while waiting[0] is None:
-            yield record(next(files))
-            waiting.popleft(), parts.clear()
-        parts.append((waiting.popleft(), score))
-    for name in files:
-        yield record(name)
-        parts.clear()
+
+def _batches(items: Iterable[tuple[Key, np.ndarray | None]]) -> Iterator[list]:
+    """Lists of at most :data:`BATCH` items, and of about :data:`BATCH_PIXELS` pixels at most."""
+    batch, pixels = [], 0
+    for key, image in items:
+        batch.append((key, image))
+        pixels += 0 if image is None else image.size
+        if len(batch) >= BATCH or pixels >= BATCH_PIXELS:
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch
+
+
+def _scores(records: Iterable[dict]) -> dict[Key, float]:
+    return {Key(record["file"], part): score for record in records for part, score in record["scores"]}
+
+
+def _rows(records, inspector, false_alarms) -> dict[Key, dict]:
+    """The table's rows, the highest score first."""
+    ranking = dict(sorted(_scores(records).items(), key=_rank))
+    scores = list(ranking.values())
+    p_values = inspector.p_values(scores).round(6).tolist()
+    limit = inspector.threshold(false_alarms)
+    return {key: {"file": printable(key.file) + key.part, "score": score, "p_value": p_value,
+                  "anomalous": score > limit}
+            for key, score, p_value in zip(ranking, scores, p_values, strict=True)}
 
 
 def _lines(*records) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-def _read_partial(path: Path, header: dict) -> dict[str, dict]:
-    """The records of an interrupted run by file, if it was of this model and folder; what was cut
-    off does not count."""
+def _read_partial(path: Path, header: dict) -> list[dict]:
+    """The records of an interrupted run, if it was of this model and folder; a line that was cut
+    off ends them."""
     records = []
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
             records.append(json.loads(line))
     except (OSError, ValueError):
         pass
-    return {record["file"]: record for record in records[1:]} if records[:1] == [header] else {}
+    return records[1:] if records[:1] == [header] else []
 
 
 def _state(path: Path) -> list[int]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:  # removed meanwhile, or a link to nowhere: reading says so
         return []
-    return [found.st_size, found.st_mtime_ns]
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _to_csv(rows: list[dict]) -> str:

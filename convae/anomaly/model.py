@@ -17,7 +17,7 @@ import torch
 from convae._io import write_atomically
 from convae.anomaly.conformal import check_rate, needed, p_values, threshold
 from convae.anomaly.tiles import SIDE, padded
-from convae.anomaly.views import Inspection, Tiles, View, Whole
+from convae.anomaly.views import Inspection, Look, Tiles, View, Whole
 
 FORMAT = 4            # of a model file; another number is refused
 LARGEST_WHOLE = 56    # pixels: the longest side up to which an image is only looked at as a whole
@@ -94,7 +94,7 @@ class Inspector:
         gaussian = large or view != "whole"
         views = tuple(each.fit(images, held_out, seed, gaussian, progress=progress, **options) for each in VIEWS[view])
         inspector, scores, largest = cls(view, views, np.zeros(0)), [], []
-        for looks in inspector._by_view("looks", (image for image, out in zip(images, held_out, strict=True) if out)):
+        for looks in inspector._looks((image for image, out in zip(images, held_out, strict=True) if out)):
             scores.append(max(look.score for look in looks))
             largest.append([np.quantile(abs(look.maps), 0.999, axis=(1, 2)) for look in looks])
         for each, usual in zip(views, np.mean(largest, 0).clip(min=1e-6), strict=True):
@@ -123,7 +123,9 @@ class Inspector:
         ValueError
             If an image is none; the message says which, counted from 0.
         """
-        return map(max, self._by_view("scores", images))
+        for batch in self._batches(images):
+            by_view = [view.scores(batch) for view in self.views]
+            yield from map(max, zip(*by_view, strict=True))
 
     def inspections(self, images: Iterable[np.ndarray]) -> Iterator[Inspection]:
         """Score, what would be normal and where it differs, for each image ``(H, W)`` in [0, 1], in
@@ -136,17 +138,22 @@ class Inspector:
         ValueError
             As for :meth:`scores`.
         """
-        for looks in self._by_view("looks", images):
-            view, look = max(zip(self.views, looks, strict=True), key=lambda pair: pair[1].score)
-            yield view.inspection(look._replace(normal=looks[0].normal) if self.in_place else look)
+        for looks in self._looks(images):
+            highest = int(np.argmax([look.score for look in looks]))
+            look = looks[highest]
+            if self.in_place:
+                look = look._replace(normal=looks[0].normal)
+            yield self.views[highest].inspection(look)
 
-    def _by_view(self, method, images):
-        """What each view finds in each image: one view takes as many images at a time as it likes,
-        two take turns."""
-        images, methods = iter(_Checked(images)), [getattr(view, method) for view in self.views]
-        if len(methods) == 1:
-            return ((found,) for found in methods[0](images))
-        return ([next(method([image])) for method in methods] for image in images)
+    def _looks(self, images) -> Iterator[tuple[Look, ...]]:
+        """Of each image, what each view makes of it."""
+        for batch in self._batches(images):
+            yield from zip(*(view.looks(batch) for view in self.views), strict=True)
+
+    def _batches(self, images):
+        """One view takes as many images at a time as it likes; two take turns, image by image."""
+        checked = _Checked(images)
+        return [checked] if len(self.views) == 1 else ([image] for image in checked)
 
     def p_values(self, scores) -> np.ndarray:
         """See :func:`convae.anomaly.conformal.p_values`."""

@@ -15,7 +15,7 @@ import safetensors.torch
 from PIL import Image
 
 from convae import __main__
-from convae.anomaly import folders, views
+from convae.anomaly import folders, report, views
 from convae.anomaly.model import FORMAT, Inspector
 from convae.anomaly.study.textures import make_textures
 from convae.data import load_mnist
@@ -135,14 +135,60 @@ def test_interrupted_it_goes_on_where_it_was(place, tmp_path, monkeypatch):
     assert not (tmp_path / "R" / folders.PARTIAL).exists()
 
 
+def interrupt_after_scoring(folder, model, out):
+    """A detection that leaves the scores of all images behind, and no report."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folders.report, "page", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            folders.detect(folder, model, out, progress=False)
+
+
+def files_read(monkeypatch):
+    """The files that are read from now on, in order."""
+    names, read = [], folders.Folder.read
+
+    def note_and_read(images, name):
+        names.append(name)
+        return read(images, name)
+
+    monkeypatch.setattr(folders.Folder, "read", note_and_read)
+    return names
+
+
+def test_each_file_is_read_once(place, tmp_path, monkeypatch):
+    names = files_read(monkeypatch)
+    monkeypatch.setattr(folders, "BATCH", 7)
+    detection = folders.detect(place / "new", place / "models" / "ones.safetensors", tmp_path, show=5,
+                               progress=False)
+    assert len(names) == len(set(names)) == 40
+    assert [row for row, _ in detection.shown] == detection.scores[:5]
+
+
+def test_after_an_interruption_only_images_that_the_report_shows_are_read_again(place, tmp_path, monkeypatch):
+    model = place / "models" / "ones.safetensors"
+    at_once = folders.detect(place / "new", model, tmp_path / "at once", show=5, progress=False)
+    interrupt_after_scoring(place / "new", model, tmp_path / "R")
+    names = files_read(monkeypatch)
+    detection = folders.detect(place / "new", model, tmp_path / "R", show=5, progress=False)
+    assert sorted(names) == sorted(row["file"] for row in detection.scores[:5])
+    for (row, pictures), (same_row, same_pictures) in zip(detection.shown, at_once.shown, strict=True):
+        assert row == same_row and pictures.keys() == same_pictures.keys()
+        assert all(np.array_equal(pictures[name], same_pictures[name]) for name in pictures)
+
+
+def test_batches_end_after_so_many_images_or_pixels(monkeypatch):
+    monkeypatch.setattr(folders, "BATCH", 3)
+    monkeypatch.setattr(folders, "BATCH_PIXELS", 100)
+    sizes = [1, 1, 1, 1, 99, 500, 2]
+    batches = folders._batches((folders.Key(str(size), ""), np.zeros(size)) for size in sizes)
+    assert [[int(key.file) for key, _ in batch] for batch in batches] == [[1, 1, 1], [1, 99], [500], [2]]
+
+
 @pytest.mark.parametrize("change", ["model", "image"])
 def test_what_has_changed_since_is_scored_anew(place, tmp_path, monkeypatch, change):
     shutil.copytree(place / "new" / "others", tmp_path / "new")
     model = shutil.copy(place / "models" / "ones.safetensors", tmp_path / "m.safetensors")
-    monkeypatch.setattr(folders.report, "page", lambda *_: 1 / 0)  # after scoring
-    with pytest.raises(ZeroDivisionError):
-        folders.detect(tmp_path / "new", model, tmp_path / "R", progress=False)
-    monkeypatch.undo()
+    interrupt_after_scoring(tmp_path / "new", model, tmp_path / "R")
     if change == "model":
         inspector = Inspector.load(model)
         inspector.calibration = inspector.calibration + 1
@@ -171,9 +217,7 @@ def test_what_could_not_be_read_is_tried_again(place, tmp_path, monkeypatch):
 
 def test_interrupted_as_it_goes_on_it_keeps_what_it_had(place, tmp_path, monkeypatch):
     model = place / "models" / "ones.safetensors"
-    monkeypatch.setattr(folders.report, "page", lambda *_: 1 / 0)  # after scoring
-    with pytest.raises(ZeroDivisionError):
-        folders.detect(place / "new", model, tmp_path, progress=False)
+    interrupt_after_scoring(place / "new", model, tmp_path)
     before = (tmp_path / folders.PARTIAL).read_text()
 
     def interrupt(*_):
@@ -202,16 +246,17 @@ def test_a_name_that_is_no_text_is_written_so_that_it_can_be_read(place, tmp_pat
 
 
 def test_an_image_that_is_gone_when_the_report_is_made_keeps_its_score(place, tmp_path, monkeypatch):
+    model = place / "models" / "ones.safetensors"
     shutil.copytree(place / "new" / "others", tmp_path / "new")
-    real = folders._score_all
+    interrupt_after_scoring(tmp_path / "new", model, tmp_path / "R")
+    complete = folders.Gallery.complete
 
-    def and_remove_one(*arguments):
-        scores = real(*arguments)
+    def remove_one_and_complete(gallery, images):
         next((tmp_path / "new").iterdir()).unlink()
-        return scores
+        complete(gallery, images)
 
-    monkeypatch.setattr(folders, "_score_all", and_remove_one)
-    found = folders.detect(tmp_path / "new", place / "models" / "ones.safetensors", tmp_path / "R", progress=False)
+    monkeypatch.setattr(folders.Gallery, "complete", remove_one_and_complete)
+    found = folders.detect(tmp_path / "new", model, tmp_path / "R", progress=False)
     assert len(found.scores) == 10 and len(found.shown) == 9
     assert all(row in found.scores for row, _ in found.shown)
 
@@ -350,7 +395,7 @@ def test_few_normal_images_make_a_threshold_that_says_so(place, tmp_path):
     inspector = folders.fit(tmp_path / "some", tmp_path / "m.safetensors", **QUICK)
     assert len(inspector.calibration) == 20
     assert inspector.calibration[-1] < inspector.threshold(0.01) == pytest.approx(inspector.calibration[-1], rel=1e-4)
-    advice = folders.advice(inspector, 0.01)
+    advice = report.advice(len(inspector.calibration), 0.01)
     assert "20 normal images were held out, and a false-alarm rate of 0.01 needs 99: fit to at least 198" in advice
     assert "about 0.048" in advice
 

@@ -2,6 +2,7 @@
 tables made of these."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from convae._io import to_json, write_all_atomically
 from convae.anomaly.conformal import expected_rate
 from convae.anomaly.study import false_alarms, localisation, one_class, results, textures
-from convae.anomaly.study.published import PUBLISHED
 from convae.dense import hidden_like_conv
 from convae.evaluation.defects import KINDS
 from convae.evaluation.intervals import mean_with_t_interval
@@ -18,6 +18,7 @@ from convae.reproduce import readme
 from convae.reproduce.sweep import Task, sweep_studies
 
 RECORDS = Path(__file__).parent / "records"
+PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
 DIMENSIONS = dict.fromkeys((2, 4, 8, 16, 32, 64, 128), (1, 2, 3))  # with the seeds of each
 OTHER_DIMENSIONS = dict.fromkeys((2, 8, 32, 128), (1, 2))
 FAMILIES = {  # of the autoencoders that repair local defects
