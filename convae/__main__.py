@@ -111,20 +111,20 @@ def _train(arguments):
 
 def _sweep(arguments):
     from convae.anomaly.study import tables
-    from convae.claims import design, publish
+    from convae.claims import design, records
 
-    owners = dict.fromkeys(design.STUDIES, publish) | dict.fromkeys(tables.STUDIES, tables)
+    owners = dict.fromkeys(design.STUDIES, records) | dict.fromkeys(tables.STUDIES, tables)
     if unknown := [name for name in arguments.studies if name not in owners]:
         raise ValueError(f"no study {', '.join(unknown)}; there are {', '.join(owners)}")
-    for owner in (publish, tables):
+    for owner in (records, tables):
         if names := [name for name in arguments.studies or owners if owners[name] is owner]:
             _report(owner.sweep_and_publish(names, arguments.records, arguments.scheduler, arguments.workers))
 
 
 def _claims(arguments):
-    from convae.claims import publish
+    from convae.claims import records
 
-    _report(publish.publish())
+    _report(records.publish())
 
 
 def _fit(arguments):

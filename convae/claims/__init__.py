@@ -1,7 +1,7 @@
 """The paper's claims, tested: over seeds, against fully connected models, and over the choices the
 paper leaves open.
 
-`statements` has the claims, each with the criteria that decide it; `designs` the models to train
-for them; `measure` trains and measures one; `sweep` does so for many, on one machine or many;
-`verdicts` makes the result, ``figures/claims.json``, from the records in ``records/``.
+``claims.toml`` has the claims, each with the criteria that decide it; ``design`` the models to
+train for them; ``measure`` trains and measures one. ``verdicts`` makes the result,
+``figures/claims.json``, from the records in ``records/``; ``results`` puts it in words.
 """

@@ -1,5 +1,8 @@
-"""Which models the claims are tested on: over seeds, and over the choices that the paper leaves
-open."""
+"""Which models the claims are tested on: over seeds, and over what the paper leaves open.
+
+The second is a multiverse analysis (Steegen et al. 2016): each universe is one set of choices that
+agrees with the paper's text.
+"""
 
 from itertools import product
 from typing import NamedTuple
@@ -11,17 +14,18 @@ from convae.dense import hidden_like_conv
 from convae.recipes import Recipe
 from convae.reproduce.sweep import Task
 
-SEEDS = tuple(range(1, 11))  # seed 0, whose models had been seen when the thresholds were chosen, takes no part
-REPLICATES = (101, 102)      # seeds of the universes
+# Seed 0 takes no part: its models had been seen when the thresholds were chosen.
+SEEDS = tuple(range(1, 11))
+REPLICATES = (101, 102)  # seeds of the universes
 DIMENSIONS = (2, 3, 64)
 
-# Muon takes several times as long for 784 × 400 weights as all else together; Adam is compared on
-# held-out images
+# Muon takes several times as long for 784 × 400 weights as all else together. Adam takes its
+# place, compared with it on held-out images.
 WIDE = {"hidden": 400, "optimiser": "adam", "learning_rate": 0.016, "epochs": 10}
 
-# What the paper leaves open, the default first; of epochs, fewer and more than that. Adam at a
-# constant 1e-3 is what tutorials do; the second reading of “layers 2 and 3” counts the layers after
-# the image.
+# What the paper leaves open, the default first. Of epochs there are fewer and more than the default.
+# Adam at a constant 1e-3 is what tutorials do. The second reading of “layers 2 and 3” counts the
+# layers after the image.
 CHOICES = {
     "difference": ("squared_error", "cross_entropy"),
     "slope": (0.01, 0.2),
@@ -33,46 +37,57 @@ CHOICES = {
 }
 
 
-class Role(NamedTuple):
-    """Where a task's record belongs."""
+class RunKey(NamedTuple):
+    """One training among those of a study."""
 
-    family: str           #: ``conv``, ``small``, ``wide`` or ``split``, as in :class:`convae.claims.statements.Cast`
+    family: str           #: ``conv``, ``small``, ``wide`` or ``split``, as in ``Records``
     name: str             #: model and dimension, such as ``vae_64d``
     seed: int
     universe: int | None  #: its number in the design, or None for the default choices
 
 
-def seeds() -> dict[Role, Task]:
+def seeds() -> dict[RunKey, Task]:
     """The default choices over :data:`SEEDS`: convolutional models, fully connected ones in two
     sizes, and split data."""
-    roles = {}
-    for seed in SEEDS:
-        for model, d in product(("ae", "vae"), DIMENSIONS):
-            like_conv = {"hidden": hidden_like_conv(model, d)}
-            for family, options in (("conv", {}), ("small", like_conv), ("wide", WIDE)):
-                architecture = "conv" if family == "conv" else "dense"
-                recipe = Recipe(model, d, architecture, seed=seed, **options)
-                roles[Role(family, f"{model}_{d}d", seed, None)] = measure.task(recipe)
-        for d in (3, 64):
-            roles[Role("split", f"vae_{d}d", seed, None)] = measure.task(Recipe("vae", d, seed=seed), held_out=10_000)
-    return roles
+    tasks = {}
+    for seed, model, d in product(SEEDS, ("ae", "vae"), DIMENSIONS):
+        like_conv = {"hidden": hidden_like_conv(model, d)}
+        recipes = {
+            "conv": Recipe(model, d, seed=seed),
+            "small": Recipe(model, d, "dense", seed=seed, **like_conv),
+            "wide": Recipe(model, d, "dense", seed=seed, **WIDE),
+        }
+        for family, recipe in recipes.items():
+            tasks[RunKey(family, f"{model}_{d}d", seed, None)] = measure.task(recipe)
+    for seed, d in product(SEEDS, (3, 64)):
+        recipe = Recipe("vae", d, seed=seed)
+        tasks[RunKey("split", f"vae_{d}d", seed, None)] = measure.task(recipe, held_out=10_000)
+    return tasks
 
 
-def universes() -> dict[Role, Task]:
-    """Each row of :func:`design` over :data:`REPLICATES`: what the claims' primary criteria need,
-    but for split data."""
-    return {Role(family, name, seed, universe): task for seed, (universe, choices) in product(REPLICATES, enumerate(design()))
-            for (family, name), task in one_universe(choices, seed).items()}
+def universes() -> dict[RunKey, Task]:
+    """Each row of :func:`design` over :data:`REPLICATES`: the models that the claims' primary
+    criteria need, without split data."""
+    tasks = {}
+    for seed, (universe, choices) in product(REPLICATES, enumerate(design())):
+        for (family, name), task in one_universe(choices, seed).items():
+            tasks[RunKey(family, name, seed, universe)] = task
+    return tasks
 
 
 def one_universe(choices: dict, seed: int) -> dict[tuple[str, str], Task]:
-    """The tasks of one set of choices, by family and name; choices that a model does not have make
-    no other task."""
-    models = {("conv", f"{model}_{d}d"): _recipe("conv", model, d, seed, choices)
-              for model, d in (("ae", 2), ("vae", 2), ("vae", 3), ("vae", 64))}
-    models |= {("small", f"{model}_{d}d"): _recipe("dense", model, d, seed, choices)
-               for model, d in (("ae", 2), ("vae", 2), ("vae", 64))}
-    return {role: measure.task(recipe) for role, recipe in models.items()}
+    """The tasks of one set of choices, by family and name.
+
+    A model is the same in two universes that differ only in choices which it does not have.
+    """
+    conv = (("ae", 2), ("vae", 2), ("vae", 3), ("vae", 64))
+    dense = (("ae", 2), ("vae", 2), ("vae", 64))
+    tasks = {}
+    for model, d in conv:
+        tasks["conv", f"{model}_{d}d"] = measure.task(_recipe("conv", model, d, seed, choices))
+    for model, d in dense:
+        tasks["small", f"{model}_{d}d"] = measure.task(_recipe("dense", model, d, seed, choices))
+    return tasks
 
 
 STUDIES = {"seeds": seeds, "universes": universes}
@@ -83,17 +98,19 @@ def design() -> list[dict]:
 
     Every pair of values of two choices is met equally often: an orthogonal array of strength 2 (Rao
     1947; Taguchi's L36 is one). Plackett and Burman's (1946) twelve rows serve the choices between
-    two, and a difference scheme those among three, each row of it three times, raised by 0, 1, 2
-    (modulo 3). Here all 27 combinations of the latter are met, too.
+    two values. A difference scheme serves those among three: each of its rows counts three times,
+    raised by 0, 1 and 2 (modulo 3). Here all 27 combinations of the latter are met, too.
     """
     first = np.array([1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0])
-    two = np.array([*(np.roll(first, i) for i in range(11)), np.zeros(11, int)])
-    three = np.array([(0, a, b) for (a, b), times in zip(product(range(3), repeat=2), (2, 1, 1, 1, 1, 2, 1, 2, 1), strict=True)
-                      for _ in range(times)])
+    shifted = [np.roll(first, i) for i in range(11)]
+    of_two = np.array([*shifted, np.zeros(11, int)])  # (12, 11), of which four columns are used
+    scheme = [(0, a, b) for a, b in product(range(3), repeat=2)]
+    of_three = np.repeat(scheme, (2, 1, 1, 1, 1, 2, 1, 2, 1), axis=0)  # (12, 3)
     rows = []
-    for row, raise_by in product(range(12), range(3)):
-        levels = [*two[row, :4], *(three[row] + raise_by) % 3]
-        rows.append({name: values[level] for (name, values), level in zip(CHOICES.items(), levels, strict=True)})
+    for row, raised_by in product(range(12), range(3)):
+        levels = [*of_two[row, :4], *(of_three[row] + raised_by) % 3]
+        choices = zip(CHOICES.items(), levels, strict=True)
+        rows.append({name: values[level] for (name, values), level in choices})
     return rows
 
 

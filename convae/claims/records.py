@@ -1,22 +1,31 @@
-"""The records on which the claims' verdicts stand: committed, one line each, because they take
-hours to make."""
+"""The records on which the claims' verdicts stand, and what is made of them.
+
+They are committed, one line each, because they take hours to make. ``figures/claims.json`` and the
+README's table of claims follow from them in seconds.
+"""
 
 import json
 from pathlib import Path
 
-from convae.claims.design import STUDIES, Role
-from convae.claims.statements import Cast
+from convae._io import to_json, write_all_atomically
+from convae.claims import measure, results
+from convae.claims.design import STUDIES, RunKey
+from convae.claims.statements import Records
+from convae.claims.verdicts import evaluate
+from convae.reproduce import readme
+from convae.reproduce.sweep import Task, sweep_studies
 
 RECORDS = Path(__file__).parent / "records"
-FAMILIES = tuple(field for field in Cast._fields if field != "baseline")
+FAMILIES = tuple(field for field in Records._fields if field != "baseline")
 
 
 def load(study: str) -> dict[str, dict]:
-    """The committed records of a study, by key; none if it has not been done."""
+    """The committed records of a study, by their tasks' keys; none if it has not been done."""
     path = RECORDS / f"{study}.jsonl"
     if not path.exists():
         return {}
-    return {record["key"]: record for record in map(json.loads, path.read_text(encoding="utf-8").splitlines())}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {record["key"]: record for record in map(json.loads, lines)}
 
 
 def load_baseline() -> dict:
@@ -24,18 +33,62 @@ def load_baseline() -> dict:
     return json.loads((RECORDS / "baseline.json").read_text(encoding="utf-8"))
 
 
-def casts(roles: dict[Role, object], records: dict[str, dict], baseline: dict) -> dict[tuple[int | None, int], Cast]:
-    """For each universe and seed of a study, its records by role; those of models not trained yet
-    are left out."""
-    found: dict = {}
-    for role, task in roles.items():
+def records_of(study: str) -> dict[tuple[int | None, int], Records]:
+    """The committed records of a study by universe, None for the default choices, and seed."""
+    return grouped(STUDIES[study](), load(study), load_baseline())
+
+
+def grouped(tasks: dict[RunKey, Task], records: dict[str, dict],
+            baseline: dict) -> dict[tuple[int | None, int], Records]:
+    """Records by universe and seed; those of models that are not trained yet are left out."""
+    families: dict = {}
+    for run, task in tasks.items():
         if task.key in records:
-            families = found.setdefault((role.universe, role.seed), {family: {} for family in FAMILIES})
-            families[role.family][role.name] = records[task.key]
-    order = sorted(found, key=lambda place: (place[0] or 0, place[1]))  # None, for the default choices, stands alone
-    return {place: Cast(**found[place], baseline=baseline) for place in order}
+            of_seed = families.setdefault((run.universe, run.seed), {name: {} for name in FAMILIES})
+            of_seed[run.family][run.name] = records[task.key]
+    # A study has either the default choices alone, whose universe is None, or universes alone.
+    order = sorted(families, key=lambda place: (place[0] or 0, place[1]))
+    return {place: Records(**families[place], baseline=baseline) for place in order}
 
 
-def casts_of(study: str) -> dict[tuple[int | None, int], Cast]:
-    """The casts of a study from its committed records."""
-    return casts(STUDIES[study](), load(study), load_baseline())
+def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler: str | None = None,
+                      workers: int | None = None) -> list[str]:
+    """Do studies and put their records, and what follows from all records, in their places.
+
+    Parameters
+    ----------
+    studies : list of str
+        Of :data:`convae.claims.design.STUDIES`.
+    folder, scheduler, workers
+        As for :func:`convae.reproduce.sweep.sweep`.
+
+    Returns
+    -------
+    list of str
+        What was written.
+
+    Raises
+    ------
+    convae.reproduce.sweep.SweepError
+        If tasks failed: nothing is replaced then.
+    """
+    tasks = {study: list(STUDIES[study]().values()) for study in studies}
+    contents = sweep_studies(tasks, RECORDS, folder, scheduler, workers)
+    contents[RECORDS / "baseline.json"] = json.dumps(measure.baseline()) + "\n"
+    write_all_atomically(contents)
+    return [*map(str, contents), *publish()]
+
+
+def publish() -> list[str]:
+    """Write what follows from the committed records; returns what was written."""
+    return readme.publish(results.CLAIMS, claims_json(), _readme_block)
+
+
+def claims_json() -> str:
+    """``figures/claims.json`` as it follows from the committed records."""
+    return to_json(evaluate(records_of("seeds"), records_of("universes")))
+
+
+def _readme_block():
+    results.load.cache_clear()  # the file was written anew
+    return results.readme_block()

@@ -1,17 +1,15 @@
-"""From records to verdicts: effects with intervals, tests corrected for their number, and what the
-open choices change.
+"""From records to verdicts: effects with intervals, corrected tests, and what open choices change.
 
 - An effect is the mean over the seeds, with a bootstrap 95 % interval over them; ratios are
   averaged by their logarithms.
 - It **holds** if it lies on the claim's side of its threshold by an exact sign-flip test over the
-  seeds, one-sided, at a false
-  discovery rate of 5 % over all criteria of all claims (Benjamini and Hochberg 1995).
+  seeds, one-sided, at a false discovery rate of 5 % over all criteria of all claims (Benjamini and
+  Hochberg 1995).
 - A claim is **reproduced** if all its criteria hold, **reproduced in part** if some do, **not
   reproduced** if none does.
 - If the primary criterion passes its threshold in a quarter to three quarters of the universes,
-  that is, of the choices which
-  the paper leaves open, the claim is **not decidable from the text**, whatever the default choices
-  say.
+  that is, of the choices which the paper leaves open, the claim is **not decidable from the
+  text**, whatever the default choices say.
 """
 
 import numpy as np
@@ -19,45 +17,53 @@ from scipy.stats import f as f_distribution
 from scipy.stats import false_discovery_control
 
 from convae.claims.design import CHOICES, design
-from convae.claims.statements import CLAIMS, Cast, Criterion, tail_ratio
+from convae.claims.statements import CLAIMS, Criterion, Records, tail_ratio
 from convae.evaluation.intervals import mean_over_seeds, ratio_of_shares, sign_flip_p
 
-RATE = 0.05
-UNDECIDABLE = (0.25, 0.75)
-FAILED = 0.9  # error over the images' energy from which a training has failed: at 1 the output might as well be blank
+RATE = 0.05                 # of false discoveries; and the level of the tests of choices
+UNDECIDABLE = (0.25, 0.75)  # share of the universes that pass
+FAILED = 0.9                # error over the images' energy, above which a training has failed; a blank output has 1
 VERDICTS = ("reproduced", "reproduced in part", "not reproduced", "not decidable from the text")
+# Of claim F2, by title: the model's family and name, and which images it was not trained on.
+TAILS = {
+    "64-D VAE, test images": ("conv", "vae_64d", "unseen"),
+    "64-D VAE, held-out training images": ("split", "vae_64d", "held_out"),
+    "3-D VAE, test images": ("conv", "vae_3d", "unseen"),
+    "3-D VAE, held-out training images": ("split", "vae_3d", "held_out"),
+}
+CONTROLS = ("neighbour_score", "cluster_agreement", "silhouette")
 
-Casts = dict[tuple[int | None, int], Cast]
 
-
-def evaluate(seeds: Casts, universes: Casts) -> dict:
+def evaluate(seeds: dict[tuple, Records], universes: dict[tuple, Records]) -> dict:
     """The content of ``figures/claims.json``.
 
     Parameters
     ----------
-    seeds : dict
-        Casts of the default choices, one a seed.
-    universes : dict
-        Casts of other choices, by (universe, seed); may be empty, and then nothing is said of them.
+    seeds, universes : dict
+        Records of the default choices and of other choices, by (universe, seed), as
+        :func:`convae.claims.records.records_of` gives them. Without universes, nothing is said of
+        them.
     """
-    casts = list(seeds.values())
-    measured = {(claim, i): over_seeds(criterion, casts)
-                for claim, c in CLAIMS.items() for i, criterion in enumerate(c.criteria)}
-    adjusted = false_discovery_control([m["p"] for m in measured.values()])
-    for m, p in zip(measured.values(), adjusted, strict=True):
-        m |= {"p_adjusted": float(p), "holds": bool(p < RATE)}
+    records = list(seeds.values())
+    measured = {}
+    for name, claim in CLAIMS.items():
+        measured[name] = [over_seeds(criterion, records) for criterion in claim.criteria]
+    _decide([result for criteria in measured.values() for result in criteria])
     failed = failed_trainings(universes)
+    failed_universes = {training["universe"] for training in failed}
     claims = {}
     for name, claim in CLAIMS.items():
-        criteria = [measured[name, i] for i in range(len(claim.criteria))]
-        for criterion, m in zip(claim.criteria, criteria, strict=True):
-            m["universes"] = over_universes(criterion, universes, {of["universe"] for of in failed})
-        primary = criteria[0]["universes"]
+        for criterion, result in zip(claim.criteria, measured[name], strict=True):
+            result["universes"] = over_universes(criterion, universes, failed_universes)
+        holds = [result["holds"] for result in measured[name]]
+        primary = measured[name][0]["universes"]
         claims[name] = {
-            "where": claim.where, "statement": claim.statement, "notebook": claim.notebook,
-            "verdict": verdict([m["holds"] for m in criteria], primary and primary["share"]),
-            "verdict_over_seeds": verdict([m["holds"] for m in criteria], None),
-            "criteria": criteria,
+            "where": claim.where,
+            "statement": claim.statement,
+            "notebook": claim.notebook,
+            "verdict": verdict(holds, primary and primary["share"]),
+            "verdict_over_seeds": verdict(holds, None),
+            "criteria": measured[name],
         }
     return {
         "seeds": [seed for _, seed in seeds],
@@ -66,135 +72,196 @@ def evaluate(seeds: Casts, universes: Casts) -> dict:
         "replicates": sorted({seed for _, seed in universes}),
         "failed": failed,
         "claims": claims,
-        "tails": _tails(casts),
-        "controls": _controls(casts),
+        "tails": {title: _tails(records, *source) for title, source in TAILS.items()},
+        "controls": _controls(records),
     }
 
 
 def verdict(holds: list[bool], share_of_universes: float | None) -> str:
-    """One of :data:`VERDICTS`."""
-    if share_of_universes is not None and UNDECIDABLE[0] <= share_of_universes <= UNDECIDABLE[1]:
+    """One of :data:`VERDICTS`.
+
+    Examples
+    --------
+    >>> verdict([True, False], share_of_universes=0.9)
+    'reproduced in part'
+    >>> verdict([True, True], share_of_universes=0.5)
+    'not decidable from the text'
+    """
+    low, high = UNDECIDABLE
+    if share_of_universes is not None and low <= share_of_universes <= high:
         return "not decidable from the text"
     return "reproduced" if all(holds) else "reproduced in part" if any(holds) else "not reproduced"
 
 
-def over_seeds(criterion: Criterion, casts: list[Cast]) -> dict:
-    """The effect over the casts, one a seed: mean, interval, every seed's, and the exact p that it
-    is not the claim's."""
-    values = np.array([criterion.effect(cast) for cast in casts], float)
-    margins = (_scale(criterion, values) - _scale(criterion, criterion.threshold)) * (-1 if criterion.below else 1)
+def over_seeds(criterion: Criterion, records: list[Records]) -> dict:
+    """The effect over the seeds: mean, interval, every seed's, and p that it is not the claim's."""
+    values = np.array([criterion.effect(of_seed) for of_seed in records], float)
+    margins = _scale(criterion.unit, values) - _scale(criterion.unit, criterion.threshold)
     return {
-        "measured": criterion.measured, "unit": criterion.unit, "threshold": criterion.threshold, "below": criterion.below,
-        **_interval(criterion.unit, values), "by_seed": values, "p": sign_flip_p(margins),
+        "measured": criterion.measured,
+        "unit": criterion.unit,
+        "threshold": criterion.threshold,
+        "below": criterion.below,
+        **_interval(criterion.unit, values),
+        "by_seed": values,
+        "p": sign_flip_p(-margins if criterion.below else margins),
     }
 
 
-def failed_trainings(universes: Casts) -> list[dict]:
-    """Those whose error is above :data:`FAILED`: universe, seed, family, model, error over
-    energy."""
-    return [{"universe": universe, "seed": seed, "family": family, "model": name, "error": record["shift"][0]["error"]}
-            for (universe, seed), cast in universes.items() for family in ("conv", "small")
-            for name, record in getattr(cast, family).items() if record["shift"][0]["error"] > FAILED]
+def failed_trainings(universes: dict[tuple, Records]) -> list[dict]:
+    """Those whose error over the images' energy is above :data:`FAILED`."""
+    failed = []
+    for (universe, seed), records in universes.items():
+        models = {("conv", name): record for name, record in records.conv.items()}
+        models |= {("small", name): record for name, record in records.small.items()}
+        for (family, name), record in models.items():
+            error = record["shift"][0]["error"]
+            if error > FAILED:
+                failed.append({"universe": universe, "seed": seed, "family": family, "model": name,
+                               "error": error})
+    return failed
 
 
-def over_universes(criterion: Criterion, universes: Casts, failed: set[int] = frozenset()) -> dict | None:
-    """The effect in every universe, the share in which it passes, and how much of its variance each
-    choice explains.
+def over_universes(criterion: Criterion, universes: dict[tuple, Records],
+                   failed: set[int] = frozenset()) -> dict | None:
+    """The effect in every universe, the share of them that pass, and what each choice explains.
 
-    A universe's effect is the mean over its seeds, the same for all. With each choice's share
-    stands p of the F-test that the choice does nothing, in a model of all choices' main effects,
-    times the number of choices (Bonferroni): some share is always explained by chance. What seeds
-    explain is the share that chance leads to expect, estimated from how much they differ within
-    universes, beyond what a seed does to all alike; it is unknown with one seed, and can come out
-    above 1. `failed` are universes to leave out of a second share.
+    A universe's effect is the mean over its seeds, the same for all. `failed` are universes to
+    leave out of a second share. None if the universes lack one of the criterion's models.
     """
-    by_universe: dict[int, list[float]] = {}
-    for (universe, _), cast in universes.items():
-        try:
-            by_universe.setdefault(universe, []).append(criterion.effect(cast))
-        except KeyError:  # needs models that are trained with the default choices only
-            return None
+    by_universe = _effects_by_universe(criterion, universes)
     if not by_universe:
         return None
-    if len({len(values) for values in by_universe.values()}) > 1:
-        raise ValueError("universes have different numbers of seeds; do their sweep to its end: convae sweep universes")
-    rows = design()
-    by_seed = np.array([by_universe[u] for u in sorted(by_universe)], float)
-    effects = np.array([_mean(criterion, values) for values in by_seed])
+    numbers = sorted(by_universe)
+    by_seed = np.array([by_universe[number] for number in numbers], float)  # (universes, seeds)
+    effects = np.array([_mean(criterion.unit, of_seeds) for of_seeds in by_seed])
     passes = effects < criterion.threshold if criterion.below else effects > criterion.threshold
-    scaled = _scale(criterion, effects)
-    total = float(((scaled - scaled.mean()) ** 2).sum())
+    kept = ~np.isin(numbers, list(failed))
+    rows = design()
+    choices = _main_effects(criterion.unit, effects, passes, [rows[number] for number in numbers])
+    return {
+        "effects": effects,
+        "by_seed": by_seed,
+        "seeds_explain": _share_of_seeds(_scale(criterion.unit, by_seed)),
+        "share": float(passes.mean()),
+        "share_without_failed": float(passes[kept].mean()),
+        "choices": choices,
+        "most": min(choices, key=lambda name: (choices[name]["p"], -choices[name]["explains"])),
+    }
+
+
+def _decide(criteria):
+    """Whether each criterion holds, its p corrected for the number of criteria."""
+    adjusted = false_discovery_control([criterion["p"] for criterion in criteria])
+    for criterion, p in zip(criteria, adjusted, strict=True):
+        criterion["p_adjusted"] = float(p)
+        criterion["holds"] = bool(p < RATE)
+
+
+def _effects_by_universe(criterion, universes):
+    by_universe = {}
+    try:
+        for (universe, _), records in universes.items():
+            by_universe.setdefault(universe, []).append(criterion.effect(records))
+    except KeyError:  # needs models that are trained with the default choices only
+        return {}
+    if len({len(values) for values in by_universe.values()}) > 1:
+        raise ValueError("universes have different numbers of seeds; do their sweep to its end: "
+                         "convae sweep universes")
+    return by_universe
+
+
+def _main_effects(unit, effects, passes, rows):
+    """How much of the variance between universes each choice explains, and p that it does nothing.
+
+    p is that of the F-test in a model of all choices' main effects, times the number of choices
+    (Bonferroni): chance always explains some share. In an orthogonal array the shares add up.
+    """
+    scaled = _scale(unit, effects)
+    total = _sum_of_squares(scaled)
     choices = {}
     for name, values in CHOICES.items():
-        at = [np.array([rows[u][name] == value for u in sorted(by_universe)]) for value in values]
-        between = sum(level.sum() * (scaled[level].mean() - scaled.mean()) ** 2 for level in at)
-        choices[name] = {
-            "explains": float(between) / total if total else 0.0,
-            "levels": [{"value": value, "effect": _mean(criterion, effects[level]), "share": passes[level].mean()}
-                       for value, level in zip(values, at, strict=True)],
-        }
-    left = max(0.0, 1 - sum(of["explains"] for of in choices.values()))  # in an orthogonal array the shares add up
-    for name, of in choices.items():
-        of["p"] = _p_of_choice(of["explains"], len(CHOICES[name]) - 1, left if total else 1.0, len(effects))
-    kept = np.array([u not in failed for u in sorted(by_universe)])
-    return {"effects": effects, "by_seed": by_seed, "seeds_explain": _share_of_seeds(_scale(criterion, by_seed), total),
-            "share": float(passes.mean()), "share_without_failed": float(passes[kept].mean()),
-            "choices": choices, "most": min(choices, key=lambda name: (choices[name]["p"], -choices[name]["explains"]))}
+        between, levels = 0.0, []
+        for value in values:
+            chosen = np.array([row[name] == value for row in rows])
+            between += chosen.sum() * (scaled[chosen].mean() - scaled.mean()) ** 2
+            effect, share = _mean(unit, effects[chosen]), passes[chosen].mean()
+            levels.append({"value": value, "effect": effect, "share": share})
+        choices[name] = {"explains": float(between / total) if total else 0.0, "levels": levels}
+    explained = sum(choice["explains"] for choice in choices.values())
+    unexplained = max(0.0, 1 - explained) if total else 1.0
+    freedom = {name: len(values) - 1 for name, values in CHOICES.items()}
+    freedom_left = len(effects) - 1 - sum(freedom.values())
+    mean_square_left = max(unexplained / freedom_left, 1e-12)
+    for name, choice in choices.items():
+        ratio = choice["explains"] / freedom[name] / mean_square_left
+        p = f_distribution.sf(ratio, freedom[name], freedom_left)
+        choice["p"] = min(1.0, len(CHOICES) * float(p))
+    return choices
 
 
-def _share_of_seeds(scaled, total):
-    """Of the sum of squares between universes' means, the share that their seeds' variance leads to
-    expect: seeds are crossed with universes, and what one does to all of them moves all means
-    alike."""
-    universes, seeds = scaled.shape
+def _share_of_seeds(scaled):
+    """The share of the variance between universes that chance in training leads to expect.
+
+    It is estimated from how much seeds differ within universes. Seeds are crossed with universes:
+    what one does to all of them moves all means equally and does not count. The share is unknown
+    with one seed, and as an estimate it can come out above 1.
+    """
+    universes, seeds = scaled.shape  # of the effects on the scale of their unit
     if seeds == 1:
         return None
-    left = scaled - scaled.mean(1, keepdims=True) - scaled.mean(0) + scaled.mean()
-    return float((left**2).sum() / (seeds - 1) / seeds / total) if total else 0.0
+    total = _sum_of_squares(scaled.mean(1))
+    interaction = scaled - scaled.mean(1, keepdims=True) - scaled.mean(0) + scaled.mean()
+    return float((interaction**2).sum() / (seeds - 1) / seeds / total) if total else 0.0
 
 
-def _p_of_choice(explains, freedom, left, n):
-    left_freedom = n - 1 - sum(len(values) - 1 for values in CHOICES.values())
-    ratio = explains / freedom / max(left / left_freedom, 1e-12)
-    return min(1.0, len(CHOICES) * float(f_distribution.sf(ratio, freedom, left_freedom)))
+def _sum_of_squares(values):
+    return float(((values - values.mean()) ** 2).sum())
 
 
 def _interval(unit, values):
-    estimate = mean_over_seeds(np.log(values) if unit == "times" else values)
-    back = np.exp if unit == "times" else float
-    return {name: float(back(value)) for name, value in zip(("effect", "low", "high"), estimate, strict=True)}
+    estimate = mean_over_seeds(_scale(unit, values))
+    effect, low, high = (_unscale(unit, value) for value in estimate)
+    return {"effect": effect, "low": low, "high": high}
 
 
-def _scale(criterion, values):
-    return np.log(values) if criterion.unit == "times" else np.asarray(values, float)
+def _mean(unit, values):
+    return _unscale(unit, np.mean(_scale(unit, values)))
 
 
-def _mean(criterion, values):
-    mean = float(np.mean(_scale(criterion, values)))
-    return float(np.exp(mean)) if criterion.unit == "times" else mean
+def _scale(unit, values):
+    """On the scale on which effects are averaged and compared: of ratios, their logarithms."""
+    return np.log(values) if unit == "times" else np.asarray(values, float)
 
 
-def _tails(casts: list[Cast]) -> dict:
+def _unscale(unit, value):
+    return float(np.exp(value)) if unit == "times" else float(value)
+
+
+def _tails(records, family, name, images):
     """Claim F2 at every threshold: the ratio over the seeds, and the exact interval of the median
     seed alone."""
+    errors = [getattr(of_seed, family)[name]["error"] for of_seed in records]
     tails = {}
-    for title, record, name in (
-            ("64-D VAE, test images", lambda c: c.conv["vae_64d"], "unseen"),
-            ("64-D VAE, held-out training images", lambda c: c.split["vae_64d"], "held_out"),
-            ("3-D VAE, test images", lambda c: c.conv["vae_3d"], "unseen"),
-            ("3-D VAE, held-out training images", lambda c: c.split["vae_3d"], "held_out")):
-        tails[title] = {}
-        for percentile in record(casts[0])["error"][name]["tail"]:
-            ratios = np.array([tail_ratio(record(c), name, float(percentile)) for c in casts])
-            median = record(casts[int(np.argsort(ratios)[len(ratios) // 2])])["error"]
-            counts = median[name]["tail"][percentile]
-            exact = ratio_of_shares(counts["unseen"], median[name]["images"], counts["known"], median["images_trained_on"])
-            tails[title][percentile] = {**_interval("times", ratios), "median_seed": exact._asdict()}
+    for percentile in errors[0][images]["tail"]:
+        ratios = np.array([tail_ratio(error, images, percentile) for error in errors])
+        median = errors[np.argsort(ratios)[len(ratios) // 2]]
+        counts, unseen = median[images]["tail"][percentile], median[images]["images"]
+        exact = ratio_of_shares(counts["unseen"], unseen,
+                                counts["known"], median["images_trained_on"])
+        tails[percentile] = {**_interval("times", ratios), "median_seed": exact._asdict()}
     return tails
 
 
-def _controls(casts: list[Cast]) -> dict:
-    """What the measures of clustering give for permuted labels: they must find nothing (1-NN: one
-    in ten, by chance)."""
-    return {key: {f"{d}d": [cast.conv[f"ae_{d}d"]["latent"][f"{key}_permuted"] for cast in casts] for d in (2, 3)}
-            for key in ("neighbour_score", "cluster_agreement", "silhouette")}
+def _controls(records):
+    """What the measures of clustering give for permuted labels, by measure and dimension.
+
+    They must find nothing (1-NN: one in ten, by chance).
+    """
+    controls = {}
+    for key in CONTROLS:
+        controls[key] = {}
+        for d in (2, 3):
+            latent = [of_seed.conv[f"ae_{d}d"]["latent"] for of_seed in records]
+            controls[key][f"{d}d"] = [numbers[f"{key}_permuted"] for numbers in latent]
+    return controls

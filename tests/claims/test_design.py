@@ -15,14 +15,14 @@ AMONG_THREE = [name for name, values in CHOICES.items() if len(values) == 3]
 
 @pytest.fixture(scope="module")
 def studies():
-    """For each study its roles, and the task of each."""
+    """For each study its keys of runs, and the task of each."""
     return {name: study() for name, study in STUDIES.items()}
 
 
 @pytest.fixture(scope="module")
-def roles(studies):
+def runs(studies):
     """Those of both studies."""
-    return {role: task for study in studies.values() for role, task in study.items()}
+    return {run: task for study in studies.values() for run, task in study.items()}
 
 
 # The universes as a design
@@ -56,13 +56,13 @@ def test_every_universe_has_the_same_models_from_every_replicate(studies):
 
 def test_a_universes_choices_are_in_its_recipes(studies):
     rows = design()
-    for role, task in studies["universes"].items():
-        choices, recipe, default = rows[role.universe], task.arguments["recipe"], Recipe("vae", 2)
+    for run, task in studies["universes"].items():
+        choices, recipe, default = rows[run.universe], task.arguments["recipe"], Recipe("vae", 2)
         assert (recipe.difference, recipe.slope, recipe.epochs) == (choices["difference"], choices["slope"], choices["epochs"])
         training = (recipe.optimiser, recipe.schedule, recipe.learning_rate)
         assert training == {"adam": ("adam", "constant", 1e-3),
                             "muon": ("muon", default.schedule, default.learning_rate)}[choices["optimiser"]]
-        if role.family == "conv":
+        if run.family == "conv":
             assert recipe.channels == (4, 16, choices["layer4_maps"])
             assert recipe.normalised_layers == choices["normalised_layers"]
         assert recipe.kl_weight == (choices["kl_weight"] if recipe.model == "vae" else default.kl_weight)
@@ -86,53 +86,53 @@ def test_every_model_is_trained_from_ten_seeds_or_more_in_three_families_and_spl
 
 
 def test_over_seeds_nothing_but_the_seed_differs_from_the_defaults(studies):
-    for role, task in studies["seeds"].items():
+    for run, task in studies["seeds"].items():
         recipe = task.arguments["recipe"]
-        model, d, seed = recipe.model, recipe.latent_dim, role.seed
+        model, d, seed = recipe.model, recipe.latent_dim, run.seed
         assert recipe == {
             "conv": Recipe(model, d, seed=seed), "split": Recipe(model, d, seed=seed),
             "small": Recipe(model, d, "dense", hidden=recipe.hidden, seed=seed),
-            "wide": Recipe(model, d, "dense", seed=seed, **WIDE)}[role.family]
-        assert task.arguments["held_out"] == (10_000 if role.family == "split" else 0)
+            "wide": Recipe(model, d, "dense", seed=seed, **WIDE)}[run.family]
+        assert task.arguments["held_out"] == (10_000 if run.family == "split" else 0)
 
 
 # Of both
 
-def test_seed_0_takes_no_part_and_no_universe_shares_a_seed_with_the_defaults(roles):
-    assert {task.arguments["recipe"].seed for task in roles.values()} == {*SEEDS, *REPLICATES}
+def test_seed_0_takes_no_part_and_no_universe_shares_a_seed_with_the_defaults(runs):
+    assert {task.arguments["recipe"].seed for task in runs.values()} == {*SEEDS, *REPLICATES}
     assert 0 not in {*SEEDS, *REPLICATES} and not set(SEEDS) & set(REPLICATES)
 
 
-def test_a_role_says_what_its_task_is(roles):
-    for role, task in roles.items():
+def test_a_role_says_what_its_task_is(runs):
+    for run, task in runs.items():
         recipe = task.arguments["recipe"]
-        assert role.name == f"{recipe.model}_{recipe.latent_dim}d"
-        assert (role.family in ("conv", "split")) == (recipe.architecture == "conv")
-        assert role.seed == recipe.seed
+        assert run.name == f"{recipe.model}_{recipe.latent_dim}d"
+        assert (run.family in ("conv", "split")) == (recipe.architecture == "conv")
+        assert run.seed == recipe.seed
 
 
-def test_keys_are_one_to_one_with_what_is_trained_and_held_out(roles):
-    keys = {tuple(task.arguments.values()): task.key for task in roles.values()}
+def test_keys_are_one_to_one_with_what_is_trained_and_held_out(runs):
+    keys = {tuple(task.arguments.values()): task.key for task in runs.values()}
     assert len(set(keys.values())) == len(keys) > 600
-    assert all(task.key == keys[tuple(task.arguments.values())] for task in roles.values())
+    assert all(task.key == keys[tuple(task.arguments.values())] for task in runs.values())
 
 
 def test_universes_share_a_record_where_they_differ_in_nothing_that_the_model_has(studies):
     rows, shared = design(), defaultdict(set)
-    for role, task in studies["universes"].items():
-        has = dict(rows[role.universe])
-        if role.family == "small":
+    for run, task in studies["universes"].items():
+        has = dict(rows[run.universe])
+        if run.family == "small":
             del has["normalised_layers"]
-        if role.name.startswith("ae"):
+        if run.name.startswith("ae"):
             del has["kl_weight"]
-        shared[role.family, role.name, role.seed, *has.values()].add(task.key)
+        shared[run.family, run.name, run.seed, *has.values()].add(task.key)
     assert all(len(keys) == 1 for keys in shared.values())
     assert len(set.union(*shared.values())) == len(shared) < len(studies["universes"])
 
 
 def test_small_dense_models_have_the_convolutional_ones_parameters_within_3_percent(studies):
-    sizes = {(role.family, role.name): count(task.arguments["recipe"].build())
-             for role, task in studies["seeds"].items() if role.seed == SEEDS[0]}
+    sizes = {(run.family, run.name): count(task.arguments["recipe"].build())
+             for run, task in studies["seeds"].items() if run.seed == SEEDS[0]}
     small = {name: size for (family, name), size in sizes.items() if family == "small"}
     assert len(small) == 6
     for name, size in small.items():

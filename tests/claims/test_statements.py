@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convae.claims.records import casts_of, load_baseline
-from convae.claims.statements import CLAIMS, Cast
+from convae.claims.records import load_baseline, records_of
+from convae.claims.statements import CLAIMS, Criterion, Records
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 KINDS = ("gap", "blot", "mirrored top to bottom", "two digits on top of each other", "pixels in random order",
          "inverted grey levels")
 
@@ -51,15 +51,15 @@ def record(name, split=False):
 
 
 @pytest.fixture
-def cast():
+def records():
     families = {family: {f"{model}_{d}d": record(f"{model}_{d}d") for model in ("ae", "vae") for d in (2, 3, 64)}
                 for family in ("conv", "small", "wide")}
     split = {name: record(name, split=True) for name in ("vae_3d", "vae_64d")}
-    return Cast(**families, split=split, baseline={"inputs": look(), "perfect_repair": {"gap": 0.9, "blot": 1.0}})
+    return Records(**families, split=split, baseline={"inputs": look(), "perfect_repair": {"gap": 0.9, "blot": 1.0}})
 
 
-def effects(claim, cast):
-    return [criterion.effect(cast) for criterion in CLAIMS[claim].criteria]
+def effects(claim, records):
+    return [criterion.effect(records) for criterion in CLAIMS[claim].criteria]
 
 
 def about(*values):
@@ -72,8 +72,9 @@ def all_criteria():
 
 # What there is
 
-def test_there_are_seventeen_claims_each_with_a_place_a_notebook_and_criteria_that_say_what_they_measure():
+def test_each_claim_has_a_place_a_notebook_and_criteria_that_say_what_they_measure():
     assert list(CLAIMS) == "A B1 B2 C1 C2 C3 D E F1 F2 G H1 H2 H3 H4 I J K".split()
+    assert len(all_criteria()) == 73
     for claim in CLAIMS.values():
         assert claim.where and claim.statement.endswith(".") and (NOTEBOOKS / f"{claim.notebook}.ipynb").exists()
         measured = [criterion.measured for criterion in claim.criteria]
@@ -90,16 +91,36 @@ def test_units_are_known_and_a_ratios_threshold_has_a_logarithm():
     assert all(criterion.threshold >= 1 for _, _, criterion in all_criteria() if criterion.unit == "times")
 
 
+# Formulas
+
+def value_of(formula, records):
+    return Criterion("x", formula, threshold=0).effect(records)
+
+
+def test_a_formula_compares_values_that_are_compared_themselves(records):
+    records.conv["vae_3d"]["overlap"] |= {"area": 0.9, "between": 0.3}
+    path, other = "conv.vae_3d.overlap.area", "conv.vae_3d.overlap.between"
+    assert value_of({"value": path}, records) == 0.9
+    assert value_of({"over": [path, other]}, records) == pytest.approx(3)
+    assert value_of({"minus": [{"over": [path, other]}, path]}, records) == pytest.approx(2.1)
+
+
+@pytest.mark.parametrize("formula", [{"times": ["conv.a", "conv.b"]}, {"over": ["conv.a"]}, {}])
+def test_a_formula_that_nothing_can_evaluate_is_refused(records, formula):
+    with pytest.raises(ValueError, match="a formula is one of value, over, minus, agreement"):
+        value_of(formula, records)
+
+
 # Records
 
-def test_every_effect_is_a_number(cast):
-    assert all(np.isfinite(criterion.effect(cast)) for _, _, criterion in all_criteria())
+def test_every_effect_is_a_number(records):
+    assert all(np.isfinite(criterion.effect(records)) for _, _, criterion in all_criteria())
 
 
-def test_equal_models_have_no_effect_where_models_are_compared(cast):
+def test_equal_models_have_no_effect_where_models_are_compared(records):
     for claim, none in {"C1": 1, "C2": 1, "C3": 0, "F2": 1, "H2": 1, "H3": 1, "H4": 0, "K": 1}.items():
-        assert effects(claim, cast) == about(*[none] * len(CLAIMS[claim].criteria)), claim
-    assert effects("J", cast) == about(1, 0, 1, 1, 0, 1)
+        assert effects(claim, records) == about(*[none] * len(CLAIMS[claim].criteria)), claim
+    assert effects("J", records) == about(1, 0, 1, 1, 0, 1)
 
 
 def holds_all_of(real, made):
@@ -110,12 +131,12 @@ def holds_all_of(real, made):
     return isinstance(real, (int, float))
 
 
-def test_the_committed_records_have_all_that_the_made_up_ones_have(cast):
-    real = casts_of("seeds")
+def test_the_committed_records_have_all_that_the_made_up_ones_have(records):
+    real = records_of("seeds")
     assert len(real) >= 10
     for c in real.values():
-        assert all(holds_all_of(getattr(c, family), getattr(cast, family)) for family in Cast._fields)
-    assert holds_all_of(load_baseline(), cast.baseline)
+        assert all(holds_all_of(getattr(c, family), getattr(records, family)) for family in Records._fields)
+    assert holds_all_of(load_baseline(), records.baseline)
 
 
 SPLIT = [("F2", 1), ("F2", 2), ("F2", 3)]
@@ -125,11 +146,11 @@ SPLIT = [("F2", 1), ("F2", 2), ("F2", 3)]
     ("conv", [(name, i) for name, i, _ in all_criteria() if (name, i) not in SPLIT]),
     ("small", [("J", 0), ("J", 1), ("J", 2), ("K", 0)]), ("wide", [("J", 3), ("J", 4), ("J", 5), ("K", 1)]),
     ("split", SPLIT), ("baseline", [("E", 2), ("E", 3), ("H3", 0), ("H3", 1), ("H3", 2)])])
-def test_an_effect_without_its_models_is_a_key_error_and_no_number(cast, family, needed_by):
+def test_an_effect_without_its_models_is_a_key_error_and_no_number(records, family, needed_by):
     lacking = []
     for name, i, criterion in all_criteria():
         try:
-            assert np.isfinite(criterion.effect(cast._replace(**{family: {}})))
+            assert np.isfinite(criterion.effect(records._replace(**{family: {}})))
         except KeyError:
             lacking.append((name, i))
     assert lacking == needed_by
@@ -137,133 +158,133 @@ def test_an_effect_without_its_models_is_a_key_error_and_no_number(cast, family,
 
 # A to C: the latent space
 
-def test_a_takes_the_digit_with_the_fewest_points_deep_in_its_cluster(cast):
-    cast.conv["ae_2d"]["latent"] |= {"neighbour_score": 0.61, "cluster_agreement": 0.62, "silhouette": 0.63}
-    cast.conv["ae_3d"]["latent"]["deep_in_own_cluster"][4] = 0.1
-    assert effects("A", cast) == about(0.61, 0.8, 0.62, 0.6, 0.63, 0.3, 0.7, 0.1)
+def test_a_takes_the_digit_with_the_fewest_points_deep_in_its_cluster(records):
+    records.conv["ae_2d"]["latent"] |= {"neighbour_score": 0.61, "cluster_agreement": 0.62, "silhouette": 0.63}
+    records.conv["ae_3d"]["latent"]["deep_in_own_cluster"][4] = 0.1
+    assert effects("A", records) == about(0.61, 0.8, 0.62, 0.6, 0.63, 0.3, 0.7, 0.1)
 
 
-def test_b1_is_the_largest_cluster_over_the_smallest(cast):
-    cast.conv["ae_2d"]["latent"]["sizes"] = [4.0, *[2.0] * 8, 1.0]
-    cast.conv["ae_3d"]["latent"]["median_sizes"] = [0.5, *[1.0] * 8, 1.5]
-    assert effects("B1", cast) == about(4, 2, 2, 3)
+def test_b1_is_the_largest_cluster_over_the_smallest(records):
+    records.conv["ae_2d"]["latent"]["sizes"] = [4.0, *[2.0] * 8, 1.0]
+    records.conv["ae_3d"]["latent"]["median_sizes"] = [0.5, *[1.0] * 8, 1.5]
+    assert effects("B1", records) == about(4, 2, 2, 3)
 
 
-def test_b2_is_the_share_of_cells_that_gaps_leave_empty_and_the_mean_depth_of_the_gaps(cast):
-    cast.conv["ae_2d"]["latent"] |= {"occupied": 0.3, "occupied_without_gaps": 0.4, "gap_depth": [0.5, 1.0] * 5}
-    assert effects("B2", cast) == about(0.25, 0.75, 0.95)
+def test_b2_is_the_share_of_cells_that_gaps_leave_empty_and_the_mean_depth_of_the_gaps(records):
+    records.conv["ae_2d"]["latent"] |= {"occupied": 0.3, "occupied_without_gaps": 0.4, "gap_depth": [0.5, 1.0] * 5}
+    assert effects("B2", records) == about(0.25, 0.75, 0.95)
 
 
-def test_c1_is_the_aes_width_and_mean_size_over_the_vaes(cast):
-    cast.conv["ae_2d"]["latent"] |= {"width": 12.0, "sizes": [2.0, 6.0] * 5}
-    cast.conv["vae_2d"]["latent"] |= {"width": 4.0, "sizes": [1.0, 0.6] * 5}
-    assert effects("C1", cast) == about(3, 1, 5, 1)
+def test_c1_is_the_aes_width_and_mean_size_over_the_vaes(records):
+    records.conv["ae_2d"]["latent"] |= {"width": 12.0, "sizes": [2.0, 6.0] * 5}
+    records.conv["vae_2d"]["latent"] |= {"width": 4.0, "sizes": [1.0, 0.6] * 5}
+    assert effects("C1", records) == about(3, 1, 5, 1)
 
 
-def test_c2_compares_spreads_relative_to_the_mean_size(cast):
-    cast.conv["ae_2d"]["latent"] |= {"sizes": [1.0, 3.0] * 5, "median_sizes": [10.0, 30.0] * 5}  # ½ either way
-    cast.conv["vae_2d"]["latent"] |= {"sizes": [3.0, 5.0] * 5, "median_sizes": [9.0, 11.0] * 5}  # ¼, and a tenth
-    assert effects("C2", cast) == about(2, 1, 5, 1)
+def test_c2_compares_spreads_relative_to_the_mean_size(records):
+    records.conv["ae_2d"]["latent"] |= {"sizes": [1.0, 3.0] * 5, "median_sizes": [10.0, 30.0] * 5}  # ½ either way
+    records.conv["vae_2d"]["latent"] |= {"sizes": [3.0, 5.0] * 5, "median_sizes": [9.0, 11.0] * 5}  # ¼, and a tenth
+    assert effects("C2", records) == about(2, 1, 5, 1)
 
 
-def test_c3_is_by_how_much_the_vae_has_fewer_and_shallower_gaps(cast):
-    cast.conv["ae_2d"]["latent"] |= {"occupied": 0.5, "occupied_without_gaps": 1.0, "gap_depth": [0.9] * 10}
-    cast.conv["vae_2d"]["latent"] |= {"occupied": 0.4, "occupied_without_gaps": 0.5, "gap_depth": [0.2, 0.6] * 5}
-    assert effects("C3", cast) == about(0.5 - 0.2, 0.9 - 0.4, 0)
+def test_c3_is_by_how_much_the_vae_has_fewer_and_shallower_gaps(records):
+    records.conv["ae_2d"]["latent"] |= {"occupied": 0.5, "occupied_without_gaps": 1.0, "gap_depth": [0.9] * 10}
+    records.conv["vae_2d"]["latent"] |= {"occupied": 0.4, "occupied_without_gaps": 0.5, "gap_depth": [0.2, 0.6] * 5}
+    assert effects("C3", records) == about(0.5 - 0.2, 0.9 - 0.4, 0)
 
 
 # D to G: 64 latent variables
 
-def test_d_is_misrecognition_and_what_of_it_blur_does_not_explain(cast):
-    cast.conv["vae_64d"]["look"]["outputs"] |= {"misrecognised": 0.05, "misrecognised_nearest": 0.08}
-    cast.conv["vae_64d"]["look"]["inputs_blurred_as_much"] |= {"misrecognised": 0.02, "misrecognised_nearest": 0.09}
-    assert effects("D", cast) == about(0.05, 0.03, -0.01)
+def test_d_is_misrecognition_and_what_of_it_blur_does_not_explain(records):
+    records.conv["vae_64d"]["look"]["outputs"] |= {"misrecognised": 0.05, "misrecognised_nearest": 0.08}
+    records.conv["vae_64d"]["look"]["inputs_blurred_as_much"] |= {"misrecognised": 0.02, "misrecognised_nearest": 0.09}
+    assert effects("D", records) == about(0.05, 0.03, -0.01)
 
 
-def test_e_takes_planted_defects_reach_and_digits_left_alone_from_64_d(cast):
-    cast.conv["vae_64d"]["correction"] = {
+def test_e_takes_planted_defects_reach_and_digits_left_alone_from_64_d(records):
+    records.conv["vae_64d"]["correction"] = {
         "gap": {"found": 0.1, "map_area": 0.8}, "blot": {"found": 0.2, "map_area": 0.7}, "left_alone": 0.6}
-    cast.conv["vae_64d"]["look"]["outputs"]["reach"] = 0.5
-    assert effects("E", cast) == about(0.1, 0.2, 0.75, 0.4, 0.5, 0.6)
+    records.conv["vae_64d"]["look"]["outputs"]["reach"] = 0.5
+    assert effects("E", records) == about(0.1, 0.2, 0.75, 0.4, 0.5, 0.6)
 
 
 @pytest.mark.parametrize("probability", [0.42, 0.58])
-def test_f1_counts_larger_and_smaller_errors_of_unseen_images_alike(cast, probability):
-    cast.conv["vae_64d"]["error"]["unseen"] |= {"largest_distance": 0.07, "probability_larger": probability}
-    assert effects("F1", cast) == about(0.07, 0.08)
+def test_f1_counts_larger_and_smaller_errors_of_unseen_images_alike(records, probability):
+    records.conv["vae_64d"]["error"]["unseen"] |= {"largest_distance": 0.07, "probability_larger": probability}
+    assert effects("F1", records) == about(0.07, 0.08)
 
 
-def test_f2_compares_shares_of_two_sets_of_different_sizes(cast):
-    cast.conv["vae_64d"]["error"]["unseen"]["tail"]["99"] = {"known": 600, "unseen": 150}     # 1 and 1.5 %
-    cast.split["vae_64d"]["error"]["held_out"]["tail"]["99"] = {"known": 500, "unseen": 300}  # 1 and 3 %
-    cast.split["vae_64d"]["error"]["held_out"]["tail"]["50"] = {"known": 25_000, "unseen": 6_000}  # 50 and 60 %
-    cast.split["vae_3d"]["error"]["held_out"] |= {"images": 5_000}
-    cast.split["vae_3d"]["error"]["held_out"]["tail"]["99"] = {"known": 500, "unseen": 40}    # 1 and 0.8 %
-    assert effects("F2", cast) == about(1.5, 3, 0.8, 3 / 1.2)
+def test_f2_compares_shares_of_two_sets_of_different_sizes(records):
+    records.conv["vae_64d"]["error"]["unseen"]["tail"]["99"] = {"known": 600, "unseen": 150}     # 1 and 1.5 %
+    records.split["vae_64d"]["error"]["held_out"]["tail"]["99"] = {"known": 500, "unseen": 300}  # 1 and 3 %
+    records.split["vae_64d"]["error"]["held_out"]["tail"]["50"] = {"known": 25_000, "unseen": 6_000}  # 50 and 60 %
+    records.split["vae_3d"]["error"]["held_out"] |= {"images": 5_000}
+    records.split["vae_3d"]["error"]["held_out"]["tail"]["99"] = {"known": 500, "unseen": 40}    # 1 and 0.8 %
+    assert effects("F2", records) == about(1.5, 3, 0.8, 3 / 1.2)
 
 
-def test_g_is_what_is_caught_of_each_kind(cast):
+def test_g_is_what_is_caught_of_each_kind(records):
     shares = np.linspace(0.1, 0.6, 6)
-    cast.conv["vae_64d"]["error"]["caught"] = dict(zip(KINDS, shares, strict=True))
-    assert effects("G", cast) == about(*shares)
+    records.conv["vae_64d"]["error"]["caught"] = dict(zip(KINDS, shares, strict=True))
+    assert effects("G", records) == about(*shares)
 
 
 # H and I: three latent variables
 
-def test_h1_compares_changed_ink_with_that_of_64_d_and_with_blur(cast):
+def test_h1_compares_changed_ink_with_that_of_64_d_and_with_blur(records):
     for d, ink, by_blur, reach in (("3d", 0.4, 0.1, 0.7), ("64d", 0.2, 0.1, 0.3)):
-        cast.conv[f"vae_{d}"]["look"]["outputs"] |= {"ink_changed": ink, "reach": reach}
-        cast.conv[f"vae_{d}"]["look"]["inputs_blurred_as_much"]["ink_changed"] = by_blur
-    cast.conv["vae_64d"]["look"]["inputs_blurred_as_much"]["ink_changed"] = 0.4
-    assert effects("H1", cast) == about(2, (0.4 / 0.1) / (0.2 / 0.4), 0.7, 0.4)
+        records.conv[f"vae_{d}"]["look"]["outputs"] |= {"ink_changed": ink, "reach": reach}
+        records.conv[f"vae_{d}"]["look"]["inputs_blurred_as_much"]["ink_changed"] = by_blur
+    records.conv["vae_64d"]["look"]["inputs_blurred_as_much"]["ink_changed"] = 0.4
+    assert effects("H1", records) == about(2, (0.4 / 0.1) / (0.2 / 0.4), 0.7, 0.4)
 
 
-def test_h2_is_above_1_if_the_3_d_outputs_vary_least_and_have_the_smoothest_outlines(cast):
-    cast.conv["vae_3d"]["look"] = {"outputs": compared() | {"variety": 2.0, "raggedness": 0.1},
+def test_h2_is_above_1_if_the_3_d_outputs_vary_least_and_have_the_smoothest_outlines(records):
+    records.conv["vae_3d"]["look"] = {"outputs": compared() | {"variety": 2.0, "raggedness": 0.1},
                                    "inputs_blurred_as_much": compared() | {"variety": 5.0, "raggedness": 0.4}}
-    assert effects("H2", cast) == about(3 / 2, 5 / 2, 0.3 / 0.1, 0.4 / 0.1)
+    assert effects("H2", records) == about(3 / 2, 5 / 2, 0.3 / 0.1, 0.4 / 0.1)
 
 
-def test_h3_is_above_1_if_the_3_d_outputs_are_blurred(cast):
-    cast.conv["vae_3d"]["look"]["outputs"] |= {"fine_detail": 0.1, "grey_ink": 0.6, "edge_steepness": 0.2}
-    assert effects("H3", cast) == about(0.3 / 0.1, 0.6 / 0.3, 0.3 / 0.2)
+def test_h3_is_above_1_if_the_3_d_outputs_are_blurred(records):
+    records.conv["vae_3d"]["look"]["outputs"] |= {"fine_detail": 0.1, "grey_ink": 0.6, "edge_steepness": 0.2}
+    assert effects("H3", records) == about(0.3 / 0.1, 0.6 / 0.3, 0.3 / 0.2)
 
 
-def test_h4_is_by_how_much_3_d_is_misrecognised_more_often(cast):
-    cast.conv["vae_3d"]["look"]["outputs"] |= {"misrecognised": 0.2, "misrecognised_nearest": 0.5}
-    cast.conv["vae_3d"]["look"]["inputs_blurred_as_much"]["misrecognised"] = 0.07
-    cast.conv["vae_64d"]["look"]["outputs"] |= {"misrecognised": 0.04, "misrecognised_nearest": 0.1}
-    cast.conv["vae_64d"]["look"]["inputs_blurred_as_much"]["misrecognised"] = 0.01
-    assert effects("H4", cast) == about(0.16, 0.13 - 0.03, 0.4)
+def test_h4_is_by_how_much_3_d_is_misrecognised_more_often(records):
+    records.conv["vae_3d"]["look"]["outputs"] |= {"misrecognised": 0.2, "misrecognised_nearest": 0.5}
+    records.conv["vae_3d"]["look"]["inputs_blurred_as_much"]["misrecognised"] = 0.07
+    records.conv["vae_64d"]["look"]["outputs"] |= {"misrecognised": 0.04, "misrecognised_nearest": 0.1}
+    records.conv["vae_64d"]["look"]["inputs_blurred_as_much"]["misrecognised"] = 0.01
+    assert effects("H4", records) == about(0.16, 0.13 - 0.03, 0.4)
 
 
-def test_i_takes_the_overlap_from_3_d(cast):
-    cast.conv["vae_3d"]["overlap"] = {"area": 0.1, "area_nearest": 0.2, "pair_correlation": 0.3, "between": 0.4}
-    assert effects("I", cast) == about(0.1, 0.2, 0.3, 0.4)
+def test_i_takes_the_overlap_from_3_d(records):
+    records.conv["vae_3d"]["overlap"] = {"area": 0.1, "area_nearest": 0.2, "pair_correlation": 0.3, "between": 0.4}
+    assert effects("I", records) == about(0.1, 0.2, 0.3, 0.4)
 
 
 # J and K: fully connected models
 
-def test_j_compares_what_shifts_of_1_to_4_pixels_add_to_no_shift(cast):
+def test_j_compares_what_shifts_of_1_to_4_pixels_add_to_no_shift(records):
     # Convolutional: the error rises by 0.25, misrecognition by 0.025, z moves by 0.5
     for family, error, misrecognised, displacement in (("small", 0.5, 0.05, 1.0), ("wide", 0.125, 0.015, 0.25)):
-        for pixels, shift in enumerate(getattr(cast, family)["vae_64d"]["shift"]):
+        for pixels, shift in enumerate(getattr(records, family)["vae_64d"]["shift"]):
             rise = pixels / 2.5  # 1 on average
             shift |= {"error": 0.7 + error * rise, "misrecognised": 0.3 + misrecognised * rise,
                       "displacement": displacement * rise}
-    assert effects("J", cast) == about(2, 0.025, 2, 0.5, -0.01, 0.5)
+    assert effects("J", records) == about(2, 0.025, 2, 0.5, -0.01, 0.5)
 
 
-def test_k_counts_the_criteria_of_a_to_c_that_come_out_on_the_same_side(cast):
+def test_k_counts_the_criteria_of_a_to_c_that_come_out_on_the_same_side(records):
     counted = sum(len(CLAIMS[claim].criteria) for claim in ("A", "B1", "B2", "C1", "C2", "C3"))
-    cast.small["ae_2d"]["latent"]["neighbour_score"] = 0.9         # above 0.5, as it is in the convolutional model
-    cast.wide["ae_2d"]["latent"]["neighbour_score"] = 0.4          # below
-    cast.wide["ae_3d"]["latent"]["deep_in_own_cluster"][9] = 0.4   # below
-    assert effects("K", cast) == about(1, 1 - 2 / counted)
+    records.small["ae_2d"]["latent"]["neighbour_score"] = 0.9         # above 0.5, as it is in the convolutional model
+    records.wide["ae_2d"]["latent"]["neighbour_score"] = 0.4          # below
+    records.wide["ae_3d"]["latent"]["deep_in_own_cluster"][9] = 0.4   # below
+    assert effects("K", records) == about(1, 1 - 2 / counted)
 
 
-def test_k_looks_at_2_d_alone_where_no_dense_model_has_three_latent_variables(cast):
+def test_k_looks_at_2_d_alone_where_no_dense_model_has_three_latent_variables(records):
     counted = sum("3-D" not in c.measured for claim in ("A", "B1", "B2", "C1", "C2", "C3") for c in CLAIMS[claim].criteria)
-    del cast.small["ae_3d"], cast.small["vae_3d"]
-    cast.small["ae_2d"]["latent"]["silhouette"] = 0.2
-    assert effects("K", cast)[0] == pytest.approx(1 - 1 / counted)
+    del records.small["ae_3d"], records.small["vae_3d"]
+    records.small["ae_2d"]["latent"]["silhouette"] = 0.2
+    assert effects("K", records)[0] == pytest.approx(1 - 1 / counted)

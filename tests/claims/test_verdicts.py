@@ -8,23 +8,24 @@ import numpy as np
 import pytest
 from scipy.stats import f as f_distribution
 
-from convae.claims import publish, records, verdicts
+from convae.claims import records as committed
+from convae.claims import verdicts
 from convae.claims import results as in_words
 from convae.claims.design import CHOICES, REPLICATES, SEEDS, design
-from convae.claims.statements import CLAIMS, Cast, Criterion
+from convae.claims.statements import CLAIMS, Criterion, Records
 from convae.evaluation.intervals import sign_flip_p
 
 
-def cast(value):
-    return Cast(conv={"x": value}, small={}, wide={}, split={}, baseline={})
+def records(value):
+    return Records(conv={"x": value}, small={}, wide={}, split={}, baseline={})
 
 
 def criterion(threshold=0.0, **options):
-    return Criterion("x", lambda c: c.conv["x"], threshold, **options)
+    return Criterion("x", {"value": "conv.x"}, threshold, **options)
 
 
 def over_seeds(values, **options):
-    return verdicts.over_seeds(criterion(**options), [cast(v) for v in values])
+    return verdicts.over_seeds(criterion(**options), [records(v) for v in values])
 
 
 def test_an_effect_is_the_mean_and_its_interval_lies_around_it_within_the_seeds_range():
@@ -75,7 +76,7 @@ def test_the_verdict_follows_from_the_criteria_and_the_share_of_universes(holds,
 
 
 def universes(effect, noise={101: 0.01, 102: -0.01}.get):
-    return {(u, seed): cast(effect(row) + noise(seed)) for u, row in enumerate(design()) for seed in (101, 102)}
+    return {(u, seed): records(effect(row) + noise(seed)) for u, row in enumerate(design()) for seed in (101, 102)}
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -92,7 +93,7 @@ def test_a_choice_that_alone_decides_is_found_and_the_others_explain_nothing(cho
 
 def test_a_choices_p_is_that_of_the_f_test_among_all_main_effects_times_the_number_of_choices():
     effects = np.random.default_rng(0).normal(size=36) + [2 * (row["kl_weight"] == 2) + (row["epochs"] == 5) for row in design()]
-    found = verdicts.over_universes(criterion(), {(u, 101): cast(effect) for u, effect in enumerate(effects)})
+    found = verdicts.over_universes(criterion(), {(u, 101): records(effect) for u, effect in enumerate(effects)})
     assert found["most"] == "kl_weight" and found["choices"]["kl_weight"]["p"] < 0.05 < found["choices"]["slope"]["p"]
 
     def left(names):
@@ -108,9 +109,9 @@ def test_universes_with_a_failed_training_are_named_and_left_out_of_a_second_sha
     def trained(error):
         return {"ae_2d": {"shift": [{"error": error}, {"error": 2.0}]}}
 
-    casts = {(u, 101): SimpleNamespace(conv=trained(0.3), small=trained(0.95 if u == 7 else 0.4)) for u in range(36)}
-    assert verdicts.failed_trainings(casts) == [{"universe": 7, "seed": 101, "family": "small", "model": "ae_2d", "error": 0.95}]
-    found = verdicts.over_universes(criterion(), {(u, 101): cast(-1.0 if u in (7, 8) else 1.0) for u in range(36)}, {7})
+    by_seed = {(u, 101): SimpleNamespace(conv=trained(0.3), small=trained(0.95 if u == 7 else 0.4)) for u in range(36)}
+    assert verdicts.failed_trainings(by_seed) == [{"universe": 7, "seed": 101, "family": "small", "model": "ae_2d", "error": 0.95}]
+    found = verdicts.over_universes(criterion(), {(u, 101): records(-1.0 if u in (7, 8) else 1.0) for u in range(36)}, {7})
     assert (found["share"], found["share_without_failed"]) == (34 / 36, 34 / 35)
 
 
@@ -124,7 +125,7 @@ def test_a_universe_counts_once_with_the_mean_of_its_seeds():
 def test_where_no_choice_matters_seeds_lead_to_expect_all_variance_between_universes(shift):
     generator = np.random.default_rng(0)
     draws = [universes(lambda _: 0.0, lambda seed: generator.normal() + shift * (seed == 102)) for _ in range(99)]
-    shares = [verdicts.over_universes(criterion(), casts)["seeds_explain"] for casts in draws]
+    shares = [verdicts.over_universes(criterion(), by_seed)["seeds_explain"] for by_seed in draws]
     assert np.median(shares) == pytest.approx(1, abs=0.1)
 
 
@@ -138,34 +139,34 @@ def test_where_a_choice_matters_seeds_explain_as_much_as_they_differ():
 
 
 def test_universes_of_which_seeds_are_missing_are_an_error():
-    casts = universes(lambda _: 1.0)
-    del casts[7, 102]
+    by_seed = universes(lambda _: 1.0)
+    del by_seed[7, 102]
     with pytest.raises(ValueError, match="different numbers of seeds; do their sweep to its end"):
-        verdicts.over_universes(criterion(), casts)
+        verdicts.over_universes(criterion(), by_seed)
 
 
 def test_what_seeds_explain_is_unknown_from_one():
-    one = {(u, 101): cast(float(u)) for u in range(36)}
+    one = {(u, 101): records(float(u)) for u in range(36)}
     assert verdicts.over_universes(criterion(), one)["seeds_explain"] is None
 
 
 def test_what_the_universes_do_not_train_has_none():
-    assert verdicts.over_universes(Criterion("y", lambda c: c.split["y"], 0), universes(lambda row: 1.0)) is None
+    assert verdicts.over_universes(Criterion("y", {"value": "split.y"}, 0), universes(lambda row: 1.0)) is None
     assert verdicts.over_universes(criterion(), {}) is None
 
 
 def test_the_committed_verdicts_are_those_of_the_committed_records():
-    assert publish.claims_json() == in_words.CLAIMS.read_text(encoding="utf-8")
+    assert committed.claims_json() == in_words.CLAIMS.read_text(encoding="utf-8")
 
 
 def test_the_second_seed_of_the_universes_changed_the_verdict_that_it_is_said_to_have_changed():
-    first = {place: cast for place, cast in records.casts_of("universes").items() if place[1] == REPLICATES[0]}
+    first = {place: records for place, records in committed.records_of("universes").items() if place[1] == REPLICATES[0]}
     claims = in_words.load()["claims"]
     alone = {name: verdicts.over_universes(claim.criteria[0], first) for name, claim in CLAIMS.items()}
     verdict = {name: verdicts.verdict([c["holds"] for c in claims[name]["criteria"]], found and found["share"])
                for name, found in alone.items()}
     assert {name: of for name, of in verdict.items() if of != claims[name]["verdict"]} == {"A": "not decidable from the text"}
-    page = (records.RECORDS.parent / "README.md").read_text(encoding="utf-8")
+    page = (committed.RECORDS.parent / "README.md").read_text(encoding="utf-8")
     assert "It changed one verdict: A was not decidable with the first seed alone." in " ".join(page.split())
 
 
@@ -183,7 +184,7 @@ def test_every_claim_has_its_criteria_over_ten_seeds_that_no_threshold_was_chose
 
 
 def test_the_page_on_the_claims_gives_the_baselines_numbers():
-    page, baseline = (records.RECORDS.parent / "README.md").read_text(encoding="utf-8"), records.load_baseline()
+    page, baseline = (committed.RECORDS.parent / "README.md").read_text(encoding="utf-8"), committed.load_baseline()
     assert f"errs on {100 * (1 - baseline['reads_as_labelled']['nearest']):.1f} % of" in page
     assert f"with an area of {baseline['perfect_repair']['gap']:.2f} only" in page
     assert baseline["perfect_repair"]["blot"] == 1
@@ -198,21 +199,21 @@ def test_permuted_labels_show_no_clusters():
 
 
 def test_the_records_belong_to_the_tasks_of_the_design():
-    assert len(records.casts_of("seeds")) == len(SEEDS)
-    for c in records.casts_of("seeds").values():
+    assert len(committed.records_of("seeds")) == len(SEEDS)
+    for c in committed.records_of("seeds").values():
         assert {len(c.conv), len(c.small), len(c.wide)} == {6} and len(c.split) == 2
 
 
 def test_k_counts_as_many_criteria_as_notebook_06_says():
-    def counted(cast):
+    def counted(records):
         found = 0
         for criterion in [c for name in "A B1 B2 C1 C2 C3".split() for c in CLAIMS[name].criteria]:
             try:
-                found += bool(np.isfinite(criterion.effect(cast)))
+                found += bool(np.isfinite(criterion.effect(records)))
             except KeyError:
                 pass
         return found
 
-    over_seeds, over_universes = (counted(next(iter(records.casts_of(study).values()))) for study in ("seeds", "universes"))
+    over_seeds, over_universes = (counted(next(iter(committed.records_of(study).values()))) for study in ("seeds", "universes"))
     text = (in_words.CLAIMS.parents[1] / "notebooks" / "06_claims.ipynb").read_text(encoding="utf-8")
     assert f"K counts the {over_universes} criteria of A to C in 2-D alone, not all {over_seeds}" in text
