@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import f as f_distribution
 
 from convae.claims import records as committed
-from convae.claims import verdicts
 from convae.claims import results as in_words
+from convae.claims import verdicts
 from convae.claims.design import CHOICES, REPLICATES, SEEDS, design
 from convae.claims.statements import CLAIMS, Criterion, Records
 from convae.evaluation.intervals import sign_flip_p
@@ -109,9 +109,14 @@ def test_universes_with_a_failed_training_are_named_and_left_out_of_a_second_sha
     def trained(error):
         return {"ae_2d": {"shift": [{"error": error}, {"error": 2.0}]}}
 
-    by_seed = {(u, 101): SimpleNamespace(conv=trained(0.3), small=trained(0.95 if u == 7 else 0.4)) for u in range(36)}
-    assert verdicts.failed_trainings(by_seed) == [{"universe": 7, "seed": 101, "family": "small", "model": "ae_2d", "error": 0.95}]
-    found = verdicts.over_universes(criterion(), {(u, 101): records(-1.0 if u in (7, 8) else 1.0) for u in range(36)}, {7})
+    by_seed = {}
+    for universe in range(36):
+        dense_error = 0.95 if universe == 7 else 0.4
+        by_seed[universe, 101] = SimpleNamespace(conv=trained(0.3), small=trained(dense_error))
+    failed = {"universe": 7, "seed": 101, "family": "small", "model": "ae_2d", "error": 0.95}
+    assert verdicts.failed_trainings(by_seed) == [failed]
+    effects = {(u, 101): records(-1.0 if u in (7, 8) else 1.0) for u in range(36)}
+    found = verdicts.over_universes(criterion(), effects, {7})
     assert (found["share"], found["share_without_failed"]) == (34 / 36, 34 / 35)
 
 
