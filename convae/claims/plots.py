@@ -93,7 +93,7 @@ def all_universes(claims: dict, universes: list[dict]) -> Figure:
     above.set_yticks(np.arange(len(claims)) + 0.5, claims, fontweight="bold")
     for y, row in enumerate(passes):
         above.text(len(universes) + 0.4, y + 0.5, f"{row.mean():.0%}", va="center", fontsize=9, color=INK)
-    levels = np.array([[choices[name].index(results.text_of(universes[u][name])) for u in order] for name in choices])
+    levels = np.array([[choices[name].index(results.choice_text(universes[u][name])) for u in order] for name in choices])
     greys = ListedColormap(["#f1f1f1", "#a9a9a9", "#4f4f4f"])
     below.pcolormesh(levels, cmap=greys, vmin=0, vmax=2, edgecolors="white", linewidth=1)
     below.set_yticks(np.arange(len(choices)) + 0.5, [name.replace("_", " ") for name in choices])
@@ -136,7 +136,7 @@ def specification_curve(name: str, claim: dict, universes: list[dict]) -> Figure
     elif criterion["unit"] == "share":
         above.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     for y, (choice, value) in enumerate(rows):
-        at = [i for i, u in enumerate(order) if results.text_of(universes[u][choice]) == value]
+        at = [i for i, u in enumerate(order) if results.choice_text(universes[u][choice]) == value]
         below.scatter(at, [y] * len(at), s=16, marker="s", color=[HOLDS if passes[order[i]] else FAILS for i in at])
         if y and rows[y - 1][0] != choice:
             below.axhline(y - 0.5, color="#dddddd", linewidth=0.8)
@@ -236,7 +236,7 @@ def _with_universes(claims):
 def _choices(criteria):
     """The choices with their values as text, the default first."""
     choices = next(iter(criteria.values()))["universes"]["choices"]
-    return {name: [results.text_of(level["value"]) for level in of["levels"]] for name, of in choices.items()}
+    return {name: [results.choice_text(level["value"]) for level in of["levels"]] for name, of in choices.items()}
 
 
 def _passes(criterion):

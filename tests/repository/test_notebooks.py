@@ -102,7 +102,7 @@ def test_the_closing_table_gives_a_verdict_for_each_claim_of_its_figures(path, n
         claim = in_words.load()["claims"][name]
         start = f"| {name} ({claim['where']}) | {claim['statement']} | "
         row = next(line for line in table.splitlines() if line.startswith(start))
-        assert row.endswith(f"| {in_words.verdict(claim)} |") and in_words.in_words(claim) in row
+        assert row.endswith(f"| {in_words.verdict(claim)} |") and in_words.summary(claim) in row
 
 
 def test_the_claims_notebook_gives_each_verdict_as_the_file_has_it():
