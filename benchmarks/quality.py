@@ -15,8 +15,8 @@ import convae
 from benchmarks.peers import in_memory, unseen_loss
 from convae._io import write_atomically
 from convae.evaluation.inference import encode, reconstruct
-from convae.evaluation.latent import extent, neighbour_accuracy
-from convae.evaluation.recognition import misrecognised, read
+from convae.evaluation.latent import extent, knn_accuracy
+from convae.evaluation.recognition import classify, misrecognised
 from convae.fast.parallel import side_by_side
 from convae.recipes import Recipe
 from convae.training import reproducible, train
@@ -49,7 +49,7 @@ def _path(folder, setting, way, seed):
 def _run(setting: str, way: str, seed: int, path: Path, line: int):
     recipe = Recipe(**SETTINGS[setting], seed=seed)
     unseen, labels = convae.load_mnist(train=False)
-    known, known_labels = convae.load_mnist(train=True)
+    train_images, train_labels = convae.load_mnist(train=True)
     losses = []
 
     def on_epoch(trained):
@@ -65,12 +65,13 @@ def _run(setting: str, way: str, seed: int, path: Path, line: int):
         on_epoch(train(recipe, progress=False, device="cpu").model)
     model.eval()
     torch.set_num_threads(1)
-    judge = convae.load_pretrained("classifier")
+    classifier = convae.load_pretrained("classifier")
     z = encode(model, unseen)
+    before, after = (classify(classifier, pictures) for pictures in (unseen, reconstruct(model, unseen)))
     result = {
         "losses": losses,
-        "neighbour_accuracy": neighbour_accuracy(encode(model, known), known_labels, z, labels),
-        "misrecognised": float(misrecognised(read(judge, unseen), read(judge, reconstruct(model, unseen))).mean()),
+        "neighbour_accuracy": knn_accuracy(encode(model, train_images), train_labels, z, labels),
+        "misrecognised": float(misrecognised(before, after).mean()),
         "extent": extent(z).width,
     }
     write_atomically(path, json.dumps(result))

@@ -12,15 +12,16 @@ from functools import cache
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
+from scipy.stats import ks_2samp, spearmanr
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from convae._io import key_of, plain
 from convae.data import load_mnist
-from convae.evaluation import correction, errors, latent, recognition, sharpness, shifts
-from convae.evaluation.inference import decode, encode, evaluate, reconstruct, squared_error
+from convae.evaluation import correction, damage, errors, latent, recognition, sharpness, shifts
+from convae.evaluation.inference import decode, encode, evaluate, reconstruct
+from convae.losses import difference
 from convae.models import count
 from convae.pretrained import load_card, load_pretrained
 from convae.recipes import Recipe
@@ -30,9 +31,10 @@ from convae.training import train
 VERSION = 1                      # of what is measured and how: another version makes other keys
 PERCENTILES = (50, 90, 95, 99, 99.5, 99.9)
 SHIFTS = (0, 1, 2, 3, 4)         # pixels
+TAIL_KEYS = ("threshold", "known", "unseen")  # in the records: training images are known, others unseen
 CELLS = 50                       # along each side of the 2-D plane, as in notebook 02
 THRESHOLD, PIXELS = 0.5, 5       # of a correction, as in notebook 03
-EVERY = 5                        # for what is slow, every fifth unseen image
+EVERY = 5                        # for what is slow, every fifth test image
 
 
 def task(recipe: Recipe, held_out: int = 0) -> Task:
@@ -43,7 +45,7 @@ def task(recipe: Recipe, held_out: int = 0) -> Task:
     recipe : Recipe
     held_out : int
         So many of the 60,000 training images, drawn with the recipe's seed, are not trained on but
-        measured as unseen: they were written by the same people as the others, which MNIST's test
+        measured as test images: they were written by the same people as the others, which MNIST's test
         images were not.
     """
     most = 60_000 - recipe.batch_size
@@ -75,56 +77,55 @@ def run(recipe: Recipe, held_out: int) -> dict:
 
 def measure(model, recipe: Recipe, trained_on: Tensor, held_out: Tensor) -> dict:
     """All numbers of one trained model."""
-    images, labels = unseen()
+    images, labels = test_set()
     z = encode(model, images)
     outputs = decode(model, z)
     numbers = {"unseen": evaluate(model, recipe, images)}
     if recipe.latent_dim <= 3:
-        known_z = encode(model, training_images()).numpy()
-        numbers["latent"] = of_latent_space(known_z, training_labels().numpy(), z.numpy(), labels.numpy())
+        train_z = encode(model, training_images()).numpy()
+        numbers["latent"] = of_latent_space(train_z, training_labels().numpy(), z.numpy(), labels.numpy())
     if recipe.model == "vae":  # which claims D, E, H and I are about
         numbers["look"] = of_outputs(images, outputs)
         numbers["correction"] = of_correction(model)
         if recipe.latent_dim <= 3:
-            numbers["overlap"] = of_overlap(known_z, z.numpy(), outputs)
+            numbers["overlap"] = of_overlap(train_z, z.numpy(), outputs)
     numbers["error"] = of_errors(model, trained_on, held_out)
-    numbers["shift"] = [shifts.respond(model, judge(), images[::2 * EVERY], pixels)._asdict() for pixels in SHIFTS]
+    numbers["shift"] = [shifts.respond(model, classifier(), images[::2 * EVERY], pixels)._asdict() for pixels in SHIFTS]
     return numbers
 
 
 def baseline() -> dict:
-    """What the criteria compare with and no training changes: PCA, the unseen images' own look, a
+    """What the criteria compare with and no training changes: PCA, the test images' own look, a
     perfect repair."""
-    images, labels = unseen()
-    known, known_labels = training_images().flatten(1).numpy(), training_labels().numpy()
+    images, labels = test_set()
+    train, train_labels = training_images().flatten(1).numpy(), training_labels().numpy()
     spaces = {}
     for d in (2, 3):
-        pca = PCA(d, random_state=0).fit(known)
+        pca = PCA(d, random_state=0).fit(train)
         z = pca.transform(images.flatten(1))
-        spaces[f"pca_{d}d"] = of_latent_space(pca.transform(known), known_labels, z, labels.numpy())
-    accuracy = {"judge": (before().digit == labels.numpy()).mean(), "nearest": (read_before() == labels.numpy()).mean()}
+        spaces[f"pca_{d}d"] = of_latent_space(pca.transform(train), train_labels, z, labels.numpy())
+    accuracy = {"judge": (before().digit == labels.numpy()).mean(), "nearest": (nearest_before() == labels.numpy()).mean()}
     some, perfect = images[::EVERY], {}
     for kind in ("blot", "gap"):
-        damaged, corners = correction.plant_defects(some, kind)
+        damaged, corners = damage.plant_defects(some, kind)
         perfect[kind] = correction.change_map_area(damaged, some, corners).mean()
     return plain({**spaces, "inputs": look(images), "reads_as_labelled": accuracy, "perfect_repair": perfect},
                  digits=6)
 
 
-def of_latent_space(known_z, known_labels, z, labels) -> dict:
+def of_latent_space(train_z, train_labels, z, labels) -> dict:
     """Claims A to C: clusters, their sizes, gaps. The permuted labels are a control: they must show
     no clusters."""
     permuted = np.random.default_rng(0).permutation(10_000)
-    shares = latent.neighbour_shares(known_z, known_labels, z)
-    own = shares[np.arange(len(labels)), labels] >= 0.9
+    shares = latent.neighbour_shares(train_z, train_labels, z)
     numbers = {
-        "neighbour_score": latent.neighbour_accuracy(known_z[:50_000], known_labels[:50_000], z, labels),
-        "neighbour_score_permuted": latent.neighbour_accuracy(known_z[:50_000], known_labels[:50_000], z, labels[permuted]),
-        "cluster_agreement": latent.cluster_agreement(z, labels),
-        "cluster_agreement_permuted": latent.cluster_agreement(z, labels[permuted]),
+        "neighbour_score": latent.knn_accuracy(train_z[:50_000], train_labels[:50_000], z, labels),
+        "neighbour_score_permuted": latent.knn_accuracy(train_z[:50_000], train_labels[:50_000], z, labels[permuted]),
+        "cluster_agreement": latent.adjusted_mutual_info(z, labels),
+        "cluster_agreement_permuted": latent.adjusted_mutual_info(z, labels[permuted]),
         "silhouette": latent.silhouette(z, labels),
         "silhouette_permuted": latent.silhouette(z, labels[permuted]),
-        "deep_in_own_cluster": [own[labels == digit].mean() for digit in range(10)],
+        "deep_in_own_cluster": latent.pure_neighbourhood_share(shares, labels),
         "width": latent.extent(z).width,
         "sizes": latent.cluster_sizes(z, labels),
         "median_sizes": latent.median_cluster_sizes(z, labels),
@@ -136,13 +137,13 @@ def of_latent_space(known_z, known_labels, z, labels) -> dict:
     return numbers
 
 
-def of_overlap(known_z, z, outputs) -> dict:
+def of_overlap(train_z, z, outputs) -> dict:
     """Claim I: are digits misrecognised where clusters overlap?"""
-    votes = latent.neighbour_shares(known_z, training_labels().numpy(), z)
+    votes = latent.neighbour_shares(train_z, training_labels().numpy(), z)
     overlap, foreign = 1 - votes.max(1), 1 - votes[np.arange(len(votes)), before().digit]
-    after = recognition.read(judge(), outputs)
+    after = recognition.classify(classifier(), outputs)
     wrong = recognition.misrecognised(before(), after)
-    wrong_to_nearest = nearest().digits(outputs) != read_before()
+    wrong_to_nearest = nearest().digits(outputs) != nearest_before()
     confusion = recognition.confusion(before(), after).astype(float)
     confusion /= confusion.sum(1, keepdims=True)
     pairs = np.triu_indices(10, 1)
@@ -151,7 +152,7 @@ def of_overlap(known_z, z, outputs) -> dict:
         "area_nearest": roc_auc_score(wrong_to_nearest, overlap),
         "between": ((foreign[wrong] > 0.1) & (foreign[wrong] < 0.9)).mean(),
         "inside_another": (foreign[wrong] >= 0.9).mean(),
-        "pair_correlation": spearmanr(latent.pairwise_overlap(known_z, training_labels().numpy())[pairs],
+        "pair_correlation": spearmanr(latent.pairwise_overlap(train_z, training_labels().numpy())[pairs],
                                       (confusion + confusion.T)[pairs]).statistic,
     }
 
@@ -166,8 +167,8 @@ def of_outputs(images, outputs) -> dict:
     def compared(pictures):
         return {
             **look(pictures),
-            "misrecognised": recognition.misrecognised(before(), recognition.read(judge(), pictures)).mean(),
-            "misrecognised_nearest": (nearest().digits(pictures) != read_before()).mean(),
+            "misrecognised": recognition.misrecognised(before(), recognition.classify(classifier(), pictures)).mean(),
+            "misrecognised_nearest": (nearest().digits(pictures) != nearest_before()).mean(),
             "ink_changed": correction.changed_ink(images, pictures).mean(),
             "reach": correction.reach(images[some], pictures[some], THRESHOLD).mean(),
         }
@@ -176,28 +177,28 @@ def of_outputs(images, outputs) -> dict:
 
 
 def look(pictures) -> dict:
-    """How pictures look, means over them; the unseen images' labels tell which are of one digit."""
+    """How pictures look, means over them; the test images' labels tell which are of one digit."""
     return {
         "fine_detail": sharpness.fine_detail(pictures).mean(),
         "grey_ink": sharpness.grey_ink(pictures).mean(),
         "edge_steepness": sharpness.edge_steepness(pictures).nanmean(),
         "raggedness": sharpness.raggedness(pictures).nanmean(),
-        "variety": sharpness.variety(pictures, unseen()[1]).mean(),
+        "variety": sharpness.variety(pictures, test_set()[1]).mean(),
     }
 
 
 def of_correction(model) -> dict:
     """Claim E: planted defects, found and localised; and digits left as they are."""
-    images = unseen()[0][::EVERY]
+    images = test_set()[0][::EVERY]
 
     def regions(inputs, outputs):
         return [correction.corrected_regions(x, y, THRESHOLD, PIXELS) for x, y in zip(inputs, outputs, strict=True)]
 
     numbers = {"left_alone": np.mean([not r for r in regions(images, reconstruct(model, images))])}
     for kind in ("blot", "gap"):
-        damaged, corners = correction.plant_defects(images, kind)
+        damaged, corners = damage.plant_defects(images, kind)
         outputs = reconstruct(model, damaged)
-        hits = [correction.found(r, corner) for r, corner in zip(regions(damaged, outputs), corners, strict=True)]
+        hits = [correction.localises(r, corner) for r, corner in zip(regions(damaged, outputs), corners, strict=True)]
         numbers[kind] = {"found": np.mean(hits), "map_area": correction.change_map_area(damaged, outputs, corners).mean()}
     return numbers
 
@@ -206,21 +207,21 @@ def of_errors(model, trained_on, held_out) -> dict:
     """Claims F and G: errors of images trained on, of images not trained on, and of pictures unlike
     digits."""
     def error(pictures):
-        return squared_error(reconstruct(model, pictures), pictures).double().numpy()
+        return difference(reconstruct(model, pictures), pictures).double().numpy()
 
-    images = unseen()[0]
-    known, new = error(trained_on), error(images)
+    images = test_set()[0]
+    train, new = error(trained_on), error(images)
     sets = {"unseen": new} | ({"held_out": error(held_out)} if len(held_out) else {})
-    strange = errors.anomalies(images)
+    strange = damage.anomalies(images)
     for kind in ("blot", "gap"):
-        strange[kind] = correction.plant_defects(images[::EVERY], kind)[0]
-    alarm, numbers = np.percentile(known, 99), {"images_trained_on": len(known), "mean_trained_on": known.mean()}
+        strange[kind] = damage.plant_defects(images[::EVERY], kind)[0]
+    alarm, numbers = np.percentile(train, 99), {"images_trained_on": len(train), "mean_trained_on": train.mean()}
     for name, other in sets.items():
         numbers[name] = {
             "images": len(other), "mean": other.mean(),
-            "largest_distance": errors.largest_distance(known, other),
-            "probability_larger": errors.probability_larger(other, known),
-            "tail": {f"{p:g}": errors.tail(known, other, p)._asdict() for p in PERCENTILES},
+            "largest_distance": ks_2samp(train, other).statistic,
+            "probability_larger": errors.probability_larger(other, train),
+            "tail": {f"{p:g}": dict(zip(TAIL_KEYS, errors.tail(train, other, p), strict=True)) for p in PERCENTILES},
         }
     scores = {kind: error(pictures) for kind, pictures in strange.items()}
     numbers["false_alarms"] = (new > alarm).mean()
@@ -242,28 +243,28 @@ def training_labels() -> Tensor:
 
 
 @cache
-def unseen() -> tuple[Tensor, Tensor]:
+def test_set() -> tuple[Tensor, Tensor]:
     return load_mnist(train=False)
 
 
 @cache
-def judge():
+def classifier():
     return load_pretrained("classifier")
 
 
 @cache
-def before() -> recognition.Reading:
-    """What the judge reads in the unseen images."""
-    return recognition.read(judge(), unseen()[0])
+def before() -> recognition.Prediction:
+    """What the classifier takes the test images for."""
+    return recognition.classify(classifier(), test_set()[0])
 
 
 @cache
 def nearest() -> recognition.NearestImage:
-    """The reader without a network; it knows every third training image."""
+    """The classifier without a network, on every third training image."""
     return recognition.NearestImage(training_images()[::3], training_labels()[::3])
 
 
 @cache
-def read_before() -> np.ndarray:
-    """What it reads in the unseen images."""
-    return nearest().digits(unseen()[0])
+def nearest_before() -> np.ndarray:
+    """What it takes the test images for."""
+    return nearest().digits(test_set()[0])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
-from scipy.stats import rankdata
+from scipy.stats import mannwhitneyu
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
@@ -22,11 +22,13 @@ class Region(NamedTuple):
     kind: str                    #: "added" or "removed"
     pixels: int
     mass: float                  #: grey levels changed, summed over the region
-    centre: tuple[float, float]  #: column and row of the changed grey levels' centre of gravity
-    radius: float                #: of the circle around the centre that holds the region's pixels, in pixels
+    centre: tuple[float, float]  #: column and row of the change's centre of gravity
+    radius: float                #: of the circle around the centre that holds the pixels, in pixels
 
 
-def corrected_regions(image: Tensor, reconstruction: Tensor, threshold: float, pixels: int) -> list[Region]:
+def corrected_regions(
+    image: Tensor, reconstruction: Tensor, threshold: float, pixels: int
+) -> list[Region]:
     """Regions of at least `pixels` connected pixels that changed by more than `threshold`, the
     largest mass first.
 
@@ -43,28 +45,34 @@ def corrected_regions(image: Tensor, reconstruction: Tensor, threshold: float, p
     regions = []
     for kind, amount in (("added", change), ("removed", -change)):
         changed = amount > threshold
-        if np.count_nonzero(changed) < pixels:  # so for most images, and labelling takes long
+        if np.count_nonzero(changed) < pixels:  # so in most images; labelling takes longer
             continue
         labelled, count = ndimage.label(changed, EIGHT_NEIGHBOURS)
-        for i in range(1, count + 1):
-            rows, columns = np.nonzero(labelled == i)
-            if len(rows) < pixels:
-                continue
-            weights = amount[rows, columns]
-            row, column = np.average(rows, weights=weights), np.average(columns, weights=weights)
-            radius = np.hypot(rows - row, columns - column).max() + 0.5  # to the pixel's edge
-            regions.append(Region(kind, len(rows), float(weights.sum()), (float(column), float(row)), float(radius)))
+        for label in range(1, count + 1):
+            inside = labelled == label
+            if np.count_nonzero(inside) >= pixels:
+                regions.append(_region(kind, amount, inside))
     return sorted(regions, key=lambda region: -region.mass)
+
+
+def _region(kind, amount, inside):
+    row, column = ndimage.center_of_mass(amount * inside)
+    rows, columns = np.nonzero(inside)
+    radius = np.hypot(rows - row, columns - column).max() + 0.5  # to the pixel's edge
+    mass = amount[inside].sum()
+    return Region(kind, len(rows), float(mass), (float(column), float(row)), float(radius))
 
 
 def changed_share(images: Tensor, reconstructions: Tensor, threshold: float) -> Tensor:
     """Share of each image's pixels that changed by more than `threshold`, ``(N,)``."""
-    return ((reconstructions - images).abs() > threshold).flatten(1).double().mean(1)
+    changed = (reconstructions - images).abs() > threshold
+    return changed.flatten(1).double().mean(1)
 
 
 def changed_ink(images: Tensor, reconstructions: Tensor) -> Tensor:
     """Ink added plus ink removed, as a share of the input's ink, ``(N,)``."""
-    return (reconstructions - images).abs().flatten(1).double().sum(1) / images.flatten(1).double().sum(1)
+    change = (reconstructions - images).abs().flatten(1).double().sum(1)
+    return change / images.flatten(1).double().sum(1)
 
 
 def reach(images: Tensor, reconstructions: Tensor, threshold: float, block: int = 4) -> Tensor:
@@ -83,67 +91,39 @@ def reach(images: Tensor, reconstructions: Tensor, threshold: float, block: int 
     return (ink & changed).double().sum(1) / ink.double().sum(1).clamp(min=1)
 
 
-def plant_defects(images: Tensor, kind: str, size: int = 4, seed: int = 0) -> tuple[Tensor, np.ndarray]:
-    """Damage each image in one place: where is known, so that it can be asked whether it is found.
+def localises(regions: list[Region], corner, size: int = 4, margin: int = 1) -> bool:
+    """Whether the largest correction is centred in a planted defect, or up to `margin` pixels
+    beside it.
 
     Parameters
     ----------
-    images : Tensor
-        ``(N, 1, 28, 28)`` in [0, 1], each with some ink.
-    kind : {"blot", "gap"}
-        A square of ink where there was none, beside the digit or inside it; or a square around a
-        pixel of ink, erased.
-    size : int
-        The square's side, in pixels.
-    seed : int
-        Draws the places.
-
-    Returns
-    -------
-    damaged : Tensor
-        ``(N, 1, 28, 28)``.
-    corners : array
-        Row and column of each square's upper left pixel, ``(N, 2)``.
+    regions : list of Region
+        The largest first, as of :func:`corrected_regions`.
+    corner, size
+        The defect's, of :func:`convae.evaluation.damage.plant_defects`: row and column, pixels.
+    margin : int
+        In pixels.
     """
-    generator, damaged, corners = np.random.default_rng(seed), images.clone(), []
-    for image in damaged[:, 0]:
-        if kind == "gap":
-            candidates = np.argwhere(image.numpy() > 0.5) - size // 2
-        else:  # squares within the digit's frame without ink
-            ink = ndimage.maximum_filter(image.numpy(), size, origin=-(size // 2))  # of the square from here on
-            rows, columns = np.nonzero(image.numpy() > 0.5)
-            candidates = np.argwhere(ink < 0.1)
-            inside = (candidates >= [rows.min() - size, columns.min() - size]) & (candidates <= [rows.max(), columns.max()])
-            candidates = candidates[inside.all(1)]
-        candidates = candidates[((candidates >= 0) & (candidates <= 28 - size)).all(1)]
-        row, column = candidates[generator.integers(len(candidates))]
-        image[row:row + size, column:column + size] = float(kind == "blot")
-        corners.append((row, column))
-    return damaged, np.array(corners)
-
-
-def found(regions: list[Region], corner, size: int = 4, margin: int = 1) -> bool:
-    """Whether the largest correction is centred in the square at `corner` (row, column), or up to
-    `margin` beside it."""
     if not regions:
         return False
-    column, row = regions[0].centre
-    return all(start - margin <= x <= start + size - 1 + margin for x, start in zip((row, column), corner, strict=True))
+    offset = np.subtract(regions[0].centre[::-1], corner)  # in rows and columns
+    return bool(((offset >= -margin) & (offset <= size - 1 + margin)).all())
 
 
-def change_map_area(images: Tensor, reconstructions: Tensor, corners: np.ndarray, size: int = 4) -> np.ndarray:
-    """How well the change tells a defect's pixels from all others: area under the ROC curve of each
-    image, ``(N,)``.
+def change_map_area(images: Tensor, reconstructions: Tensor, corners, size: int = 4) -> np.ndarray:
+    """Area under the ROC curve of each image, ``(N,)``, if a pixel's change is to tell whether it
+    belongs to the planted defect.
 
     ½ is chance, 1 says that every pixel of the defect changed more than any other. A perfect repair
     leaves those pixels of an erased square alone that had no ink before, and so stays below 1. No
-    threshold is involved. `corners` ``(N, 2)`` and `size` are :func:`plant_defects`'.
+    threshold is involved. `corners` ``(N, 2)`` and `size` are those of
+    :func:`convae.evaluation.damage.plant_defects`.
     """
-    change = (reconstructions - images).abs()[:, 0].numpy()
+    change = (reconstructions - images).abs()[:, 0].numpy().astype(float)
     defect = np.zeros(change.shape, bool)
     for mask, (row, column) in zip(defect, corners, strict=True):
         mask[row:row + size, column:column + size] = True
-    ranks = rankdata(change.reshape(len(change), -1), axis=1)
-    inside = defect.reshape(len(change), -1)
-    count, others = size**2, inside.shape[1] - size**2
-    return ((ranks * inside).sum(1) - count * (count + 1) / 2) / (count * others)
+    inside = change[defect].reshape(len(change), -1)    # (N, size²)
+    outside = change[~defect].reshape(len(change), -1)  # (N, 784 − size²)
+    wins = mannwhitneyu(inside, outside, axis=1, method="asymptotic").statistic
+    return wins / (inside.shape[1] * outside.shape[1])

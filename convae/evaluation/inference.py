@@ -1,5 +1,6 @@
-"""Whole sets of images through a model, in parts that fit in memory; nothing is sampled and no
-gradient is kept."""
+"""Whole sets of images through a model, in batches that fit in memory; no gradient is kept."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -8,31 +9,53 @@ from convae.losses import difference, kl_to_standard_normal
 from convae.recipes import Recipe
 from convae.training import reproducible
 
-PART = 1000  # images at once
+BATCH_SIZE = 1000
 
 
 @torch.no_grad()
+def in_batches(function: Callable, *tensors: Tensor, size: int = BATCH_SIZE):
+    """What `function` makes of the tensors, computed `size` rows at a time.
+
+    Parameters
+    ----------
+    function : callable
+        Maps tensors of up to `size` rows to one tensor, or to several, of as many rows.
+    *tensors : Tensor
+        Arguments of the function, of equal length.
+    size : int
+        Rows at a time.
+
+    Returns
+    -------
+    Tensor, or tuple of Tensor
+        As the function returns them, for all rows.
+
+    Examples
+    --------
+    >>> in_batches(torch.square, torch.arange(5), size=2)
+    tensor([ 0,  1,  4,  9, 16])
+    """
+    batches = zip(*(tensor.split(size) for tensor in tensors), strict=True)
+    results = [function(*batch) for batch in batches]
+    if isinstance(results[0], Tensor):
+        return torch.cat(results)
+    return tuple(torch.cat(column) for column in zip(*results, strict=True))
+
+
 def encode(model: nn.Module, images: Tensor) -> Tensor:
     """Latent vectors of `images` ``(N, 1, 28, 28)``: z for an AE, μ for a VAE in ``eval()`` mode,
     ``(N, d)``."""
-    return torch.cat([model.encode(part) for part in images.split(PART)])
+    return in_batches(model.encode, images)
 
 
-@torch.no_grad()
 def decode(model: nn.Module, z: Tensor) -> Tensor:
     """Images ``(N, 1, 28, 28)`` of latent vectors `z` ``(N, d)``."""
-    return torch.cat([model.decode(part) for part in z.split(PART)])
+    return in_batches(model.decode, z)
 
 
 def reconstruct(model: nn.Module, images: Tensor) -> Tensor:
-    """What the model makes of `images`, ``(N, 1, 28, 28)`` in [0, 1]."""
+    """Outputs of the model for `images`, ``(N, 1, 28, 28)`` in [0, 1]."""
     return decode(model, encode(model, images))
-
-
-def squared_error(reconstruction: Tensor, images: Tensor) -> Tensor:
-    """Squared error summed over the pixels of each image, ``(N,)``, the paper's “difference”
-    (section 2.3)."""
-    return (reconstruction - images).square().flatten(1).sum(1)
 
 
 @torch.no_grad()
@@ -47,7 +70,7 @@ def evaluate(model: nn.Module, recipe: Recipe, images: Tensor) -> dict[str, floa
     """
     terms = {"difference": 0.0, "kl_divergence": 0.0}
     with reproducible(recipe.seed):
-        for x in images.split(PART):
+        for x in images.split(BATCH_SIZE):
             if recipe.model == "vae":
                 mu, sigma = model.posterior(x)
                 z = torch.distributions.Normal(mu, sigma).sample()

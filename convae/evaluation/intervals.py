@@ -1,10 +1,10 @@
 """Intervals for shares and for ratios of shares."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest, permutation_test
-from scipy.stats import t as student
+from scipy import stats
 
 
 class Estimate(NamedTuple):
@@ -28,7 +28,7 @@ def share(count: int, n: int, confidence: float = 0.95) -> Estimate:
     to 1."""
     if not n:
         return Estimate(float("nan"), 0.0, 1.0)
-    interval = binomtest(int(count), int(n)).proportion_ci(confidence, "exact")
+    interval = stats.binomtest(int(count), int(n)).proportion_ci(confidence, "exact")
     return Estimate(count / n, float(interval.low), float(interval.high))
 
 
@@ -52,18 +52,20 @@ def ratio_of_shares(count: int, n: int, other_count: int, other_n: int, confiden
     def ratio(p):
         return p / (1 - p) * other_n / n if p < 1 else np.inf
 
-    interval = binomtest(int(count), total).proportion_ci(confidence, "exact")
+    interval = stats.binomtest(int(count), total).proportion_ci(confidence, "exact")
     return Estimate(ratio(count / total), ratio(interval.low), ratio(interval.high))
 
 
-def bootstrap(statistic, *arrays, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> Estimate:
-    """`statistic(*arrays)` and its percentile interval over resamples of the arrays' common first
-    axis."""
-    generator = np.random.default_rng(seed)
-    n = len(arrays[0])
-    draws = [statistic(*(a[i] for a in arrays)) for i in (generator.integers(n, size=n) for _ in range(resamples))]
-    low, high = np.percentile(draws, [50 * (1 - confidence), 50 * (1 + confidence)])
-    return Estimate(float(statistic(*arrays)), float(low), float(high))
+def bootstrap(
+    statistic: Callable, *arrays, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
+) -> Estimate:
+    """`statistic(*arrays)` and its percentile interval over resamples of the arrays, which have one
+    axis of equal length and are drawn from together."""
+    result = stats.bootstrap(
+        arrays, statistic, paired=True, vectorized=False, method="percentile",
+        n_resamples=resamples, confidence_level=confidence, rng=seed,
+    )
+    return Estimate(float(statistic(*arrays)), *map(float, result.confidence_interval))
 
 
 def mean_with_t_interval(values, confidence: float = 0.95, at_least: int = 3) -> Estimate:
@@ -73,7 +75,7 @@ def mean_with_t_interval(values, confidence: float = 0.95, at_least: int = 3) ->
     mean, n = float(values.mean()), len(values)
     if n < at_least:
         return Estimate(mean, float(values.min()), float(values.max()))
-    half = float(student.ppf(0.5 + confidence / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
     return Estimate(mean, mean - half, mean + half)
 
 
@@ -97,5 +99,5 @@ def sign_flip_p(differences) -> float:
         raise ValueError(f"1 to 16 differences can be tested exactly, got {len(differences)}")
     if len(differences) == 1:
         return 0.5 if differences[0] > 0 else 1.0
-    return float(permutation_test((differences,), np.mean, permutation_type="samples", vectorized=True,
+    return float(stats.permutation_test((differences,), np.mean, permutation_type="samples", vectorized=True,
                                   n_resamples=2 ** len(differences), alternative="greater").pvalue)

@@ -12,21 +12,49 @@ from torch import Tensor
 from convae.evaluation.inference import decode
 
 
-def neighbour_accuracy(known_z, known_labels, z, labels, neighbours: int = 1) -> float:
-    """Share of `z` whose digit a vote of the nearest `known_z` names: do unseen digits fall among
+def knn_accuracy(train_z, train_labels, z, labels, neighbours: int = 1) -> float:
+    """Share of `z` whose digit a vote of the nearest `train_z` names: do test digits fall among
     their own kind?
 
     Parameters
     ----------
-    known_z, known_labels : array
+    train_z, train_labels : array
         Latent vectors ``(M, d)`` of training images, and their digits ``(M,)``.
     z, labels : array
-        The same of unseen images, ``(N, d)`` and ``(N,)``.
+        The same of test images, ``(N, d)`` and ``(N,)``.
     neighbours : int
         How many vote.
     """
-    classifier = KNeighborsClassifier(neighbours).fit(np.asarray(known_z), np.asarray(known_labels))
+    classifier = KNeighborsClassifier(neighbours).fit(np.asarray(train_z), np.asarray(train_labels))
     return float(classifier.score(np.asarray(z), np.asarray(labels)))
+
+
+def neighbour_shares(train_z, train_labels, z, neighbours: int = 50) -> np.ndarray:
+    """How the nearest training vectors of each latent vector are spread over the digits: shares,
+    ``(N, 10)``.
+
+    One digit has nearly all inside a cluster; where clusters overlap or touch, several have some.
+    A digit that no training vector has is left out.
+    """
+    classifier = KNeighborsClassifier(neighbours).fit(np.asarray(train_z), np.asarray(train_labels))
+    return classifier.predict_proba(np.asarray(z))
+
+
+def pure_neighbourhood_share(shares: np.ndarray, labels, purity: float = 0.9) -> np.ndarray:
+    """Of each digit, the share that lies deep in a cluster of its own, ``(10,)``.
+
+    Parameters
+    ----------
+    shares : array
+        :func:`neighbour_shares`, ``(N, 10)``.
+    labels : array
+        The digits ``(N,)``.
+    purity : float
+        Share of the neighbours that must be of the own digit.
+    """
+    labels = np.asarray(labels)
+    pure = shares[np.arange(len(labels)), labels] >= purity
+    return np.array([pure[labels == digit].mean() for digit in range(10)])
 
 
 def silhouette(z, labels) -> float:
@@ -39,7 +67,7 @@ def silhouette(z, labels) -> float:
     return float(silhouette_score(np.asarray(z), np.asarray(labels)))
 
 
-def cluster_agreement(z, labels, seed: int = 0) -> float:
+def adjusted_mutual_info(z, labels, seed: int = 0) -> float:
     """Adjusted mutual information of ten k-means clusters of `z` with the digits: 1 if they are the
     same, 0 by chance.
 
@@ -125,21 +153,11 @@ def occupied_without_gaps(z, cells: int, draws: int = 20, seed: int = 0) -> floa
     return float(np.mean([plane(cloud, cells).occupied for cloud in clouds]))
 
 
-def clear_cells(model, judge, grid: Plane, probability: float) -> np.ndarray:
-    """Which cells decode to an image that the judge reads with at least `probability`, ``(cells,
-    cells)`` of bool."""
-    certainty = judge.probabilities(decode(model, grid.centres)).amax(1)
+def clear_cells(model, classifier, grid: Plane, probability: float) -> np.ndarray:
+    """Which cells decode to an image that the classifier takes for a digit with at least
+    `probability`, ``(cells, cells)`` of bool."""
+    certainty = classifier.probabilities(decode(model, grid.centres)).amax(1)
     return (certainty >= probability).numpy().reshape(grid.counts.shape)
-
-
-def neighbour_shares(known_z, known_labels, z, neighbours: int = 50) -> np.ndarray:
-    """How the nearest training vectors of each latent vector are spread over the digits: shares,
-    ``(N, 10)``.
-
-    One digit has nearly all inside a cluster; where clusters overlap or touch, several have some.
-    """
-    nearest = KDTree(np.asarray(known_z)).query(np.asarray(z), neighbours, return_distance=False)
-    return (np.asarray(known_labels)[nearest][..., None] == np.arange(10)).mean(1)
 
 
 def gap_depth(z, labels, neighbours: int = 50, steps: int = 20) -> np.ndarray:

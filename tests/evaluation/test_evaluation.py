@@ -17,11 +17,11 @@ from convae.evaluation.correction import (
     changed_ink,
     changed_share,
     corrected_regions,
-    found,
-    plant_defects,
+    localises,
     reach,
 )
-from convae.evaluation.inference import PART, decode, encode, reconstruct, squared_error
+from convae.evaluation.damage import plant_defects
+from convae.evaluation.inference import BATCH_SIZE, decode, encode, in_batches, reconstruct
 from convae.evaluation.intervals import (
     Estimate,
     bootstrap,
@@ -31,21 +31,22 @@ from convae.evaluation.intervals import (
     share,
 )
 from convae.evaluation.latent import (
+    adjusted_mutual_info,
     clear_cells,
-    cluster_agreement,
     cluster_sizes,
     extent,
     gap_depth,
+    knn_accuracy,
     median_cluster_sizes,
-    neighbour_accuracy,
     neighbour_shares,
     occupied_without_gaps,
     pairwise_overlap,
     plane,
+    pure_neighbourhood_share,
     silhouette,
     spread,
 )
-from convae.evaluation.recognition import NearestImage, Reading, confusion, legibility_gain, misrecognised, read
+from convae.evaluation.recognition import NearestImage, Prediction, classify, confusion, legibility_gain, misrecognised
 from convae.evaluation.sharpness import blurred_as_much, edge_steepness, fine_detail, grey_ink, raggedness, variety
 
 
@@ -120,23 +121,35 @@ class Counting(torch.nn.Module):
 
 
 def test_images_go_through_a_model_in_parts_and_come_back_in_order():
-    n = 2 * PART + 7
+    n = 2 * BATCH_SIZE + 7
     images = torch.linspace(0, 1, n).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
     model = Counting()
     torch.testing.assert_close(reconstruct(model, images), images)
-    assert model.sizes == 2 * [PART, PART, 7]
+    assert model.sizes == 2 * [BATCH_SIZE, BATCH_SIZE, 7]
 
 
 @pytest.mark.parametrize("kind", [ConvAE, ConvVAE])
-def test_in_parts_is_the_same_as_at_once(kind, monkeypatch):
+def test_models_give_the_same_in_batches_as_at_once(kind):
     torch.manual_seed(0)
     model, images = kind(3).eval(), random_images(10)
-    monkeypatch.setattr("convae.evaluation.inference.PART", 4)
-    z = encode(model, images)
+    z = in_batches(model.encode, images, size=4)
     assert z.shape == (10, 3)
-    torch.testing.assert_close(z, model(images).z)
-    torch.testing.assert_close(decode(model, z), model.decode(z))
-    torch.testing.assert_close(reconstruct(model, images), model(images).reconstruction)
+    torch.testing.assert_close(z, model(images).z.detach())
+    torch.testing.assert_close(in_batches(model.decode, z, size=4), model.decode(z).detach())
+    torch.testing.assert_close(reconstruct(model, images), model(images).reconstruction.detach())
+
+
+def test_in_batches_takes_and_returns_several_tensors_in_order():
+    a, b = torch.arange(7.0), torch.arange(7.0).flip(0)
+    sizes = []
+
+    def both(a, b):
+        sizes.append(len(a))
+        return a + b, a - b
+
+    total, difference = in_batches(both, a, b, size=3)
+    assert sizes == [3, 3, 1]
+    assert torch.equal(total, a + b) and torch.equal(difference, a - b)
 
 
 def test_no_gradient_is_kept():
@@ -146,11 +159,6 @@ def test_no_gradient_is_kept():
     assert not reconstruct(model, images).requires_grad
 
 
-def test_squared_error_is_summed_over_the_pixels_of_each_image():
-    images = torch.stack([blank(), blank() + 1, blank() + 0.5])
-    torch.testing.assert_close(squared_error(blank(3), images), torch.tensor([0.0, 784.0, 196.0]))
-
-
 # Latent spaces
 
 
@@ -158,25 +166,25 @@ def test_squared_error_is_summed_over_the_pixels_of_each_image():
 @pytest.mark.parametrize("d", [2, 3])
 def test_separate_clusters_have_a_neighbour_score_of_one(d, neighbours):
     known, unseen = ten_clusters(d=d, seed=0), ten_clusters(d=d, seed=1)
-    assert neighbour_accuracy(*known, *unseen, neighbours) == 1
+    assert knn_accuracy(*known, *unseen, neighbours) == 1
 
 
 @pytest.mark.parametrize("neighbours", [1, 15])
 def test_identical_clusters_have_a_neighbour_score_of_chance(neighbours):
     known, unseen = ten_clusters(200, distance=0, seed=0), ten_clusters(200, distance=0, seed=1)
-    assert neighbour_accuracy(*known, *unseen, neighbours) == pytest.approx(0.1, abs=0.03)
+    assert knn_accuracy(*known, *unseen, neighbours) == pytest.approx(0.1, abs=0.03)
 
 
 def test_permuted_labels_have_a_neighbour_score_of_chance():
     (known, labels), unseen = ten_clusters(200, seed=0), ten_clusters(200, seed=1)
     permuted = np.random.default_rng(0).permutation(labels)
-    assert neighbour_accuracy(known, permuted, *unseen) == pytest.approx(0.1, abs=0.03)
+    assert knn_accuracy(known, permuted, *unseen) == pytest.approx(0.1, abs=0.03)
 
 
 def test_neighbours_vote():
     known, labels = np.array([[0.0], [1.0], [-1.0]]), np.array([3, 8, 8])
-    assert neighbour_accuracy(known, labels, [[0.1]], [3], neighbours=1) == 1
-    assert neighbour_accuracy(known, labels, [[0.1]], [8], neighbours=3) == 1
+    assert knn_accuracy(known, labels, [[0.1]], [3], neighbours=1) == 1
+    assert knn_accuracy(known, labels, [[0.1]], [8], neighbours=3) == 1
 
 
 def test_the_silhouette_is_near_one_for_separate_clusters_and_below_zero_for_one_cloud():
@@ -197,31 +205,31 @@ def test_the_silhouette_is_that_of_rousseeuw_and_knows_no_scale():
 @pytest.mark.parametrize("d", [2, 3])
 def test_separate_clusters_are_found_without_labels_and_agree_with_any_naming_of_the_digits(d):
     z, labels = ring_of_clusters(d=d)
-    assert cluster_agreement(z, labels) == 1
-    assert cluster_agreement(z, permuted(np.arange(10))[labels]) == 1
+    assert adjusted_mutual_info(z, labels) == 1
+    assert adjusted_mutual_info(z, permuted(np.arange(10))[labels]) == 1
 
 
 @pytest.mark.parametrize("d", [2, 3])
 def test_by_chance_clusters_agree_with_no_digits(d):
     z, labels = ring_of_clusters(200, d=d)
     cloud = ring_of_clusters(200, radius=0, d=d)[0]
-    assert cluster_agreement(z, permuted(labels)) == pytest.approx(0, abs=0.01)
-    assert cluster_agreement(cloud, labels) == pytest.approx(0, abs=0.01)
+    assert adjusted_mutual_info(z, permuted(labels)) == pytest.approx(0, abs=0.01)
+    assert adjusted_mutual_info(cloud, labels) == pytest.approx(0, abs=0.01)
 
 
 def test_clusters_that_tell_pairs_of_digits_apart_but_not_the_digits_of_a_pair_agree_in_part():
     """Of log 10 that there is to know, a cluster tells log 5."""
     z, labels = ring_of_clusters(200)
     digits = labels // 2 * 2 + np.arange(2000) % 2
-    assert cluster_agreement(z, digits) == pytest.approx(np.log(5) / np.log(10), abs=0.01)
+    assert adjusted_mutual_info(z, digits) == pytest.approx(np.log(5) / np.log(10), abs=0.01)
 
 
 def test_agreement_knows_no_scale_and_the_more_the_clusters_overlap_the_less_it_is():
     agreements = []
     for radius in (12, 6, 4, 2, 0):
         z, labels = ring_of_clusters(radius=radius)
-        agreements.append(cluster_agreement(z, labels))
-        assert cluster_agreement(7 * z, labels) == pytest.approx(agreements[-1], abs=1e-9)
+        agreements.append(adjusted_mutual_info(z, labels))
+        assert adjusted_mutual_info(7 * z, labels) == pytest.approx(agreements[-1], abs=1e-9)
     assert agreements == sorted(agreements, reverse=True)
 
 
@@ -365,9 +373,7 @@ def test_neighbour_shares_are_of_one_digit_inside_and_of_both_on_a_boundary():
     line = np.arange(-100, 101)[:, None] + 0.5
     sides = (line[:, 0] > 0).astype(int)  # digit 0 on the left, 1 on the right
     shares = neighbour_shares(line, sides, [[-60.0], [0.0], [60.0], [-2.0]], neighbours=10)
-    assert shares.shape == (4, 10)
-    np.testing.assert_allclose(shares[:, :2], [[1, 0], [0.5, 0.5], [0, 1], [0.7, 0.3]])
-    assert not shares[:, 2:].any()
+    np.testing.assert_allclose(shares, [[1, 0], [0.5, 0.5], [0, 1], [0.7, 0.3]])
 
 
 def test_neighbour_shares_count_as_many_as_asked():
@@ -375,6 +381,15 @@ def test_neighbour_shares_count_as_many_as_asked():
     of_own = {k: neighbour_shares(known, labels, known, k)[np.arange(len(labels)), labels] for k in (20, 40, 200)}
     for k, share_of_own in of_own.items():
         np.testing.assert_allclose(share_of_own, 20 / k)
+
+
+def test_a_neighbourhood_is_pure_if_nine_in_ten_neighbours_are_of_the_own_digit():
+    labels = np.arange(20) % 10
+    shares = np.full((20, 10), 0.01)
+    shares[np.arange(10), labels[:10]] = 0.91  # the first of each digit lies inside its own cluster
+    expected = np.full(10, 0.5)
+    np.testing.assert_allclose(pure_neighbourhood_share(shares, labels), expected)
+    np.testing.assert_allclose(pure_neighbourhood_share(shares, labels, purity=0.92), 0)
 
 
 @pytest.mark.parametrize("d", [2, 3])
@@ -572,10 +587,10 @@ def test_reach_of_images_without_ink_is_0():
 
 
 def test_a_reading_is_the_most_probable_digit_and_its_probability():
-    found = read(Brightness(), levels(0, 3, 9, 5))
+    found = classify(Brightness(), levels(0, 3, 9, 5))
     assert found.digit.tolist() == [0, 3, 9, 5]
     assert (found.probability > 0.999).all()
-    between = read(Brightness(), torch.full((1, 1, 28, 28), 0.35))
+    between = classify(Brightness(), torch.full((1, 1, 28, 28), 0.35))
     assert between.digit[0] in (3, 4) and between.probability[0] == pytest.approx(0.5, abs=0.01)
 
 
@@ -604,25 +619,25 @@ def test_the_nearest_image_is_nearest_in_the_principal_components_that_count():
 
 
 def test_misrecognised_is_a_changed_reading_whatever_the_label():
-    before, after = read(Brightness(), levels(1, 2, 3)), read(Brightness(), levels(1, 7, 3))
+    before, after = classify(Brightness(), levels(1, 2, 3)), classify(Brightness(), levels(1, 7, 3))
     assert misrecognised(before, after).tolist() == [False, True, False]
     assert not misrecognised(before, before).any()
 
 
-def reading(digits, probabilities=None):
-    return Reading(np.array(digits), np.array(probabilities or [1.0] * len(digits)))
+def prediction(digits, probabilities=None):
+    return Prediction(np.array(digits), np.array(probabilities or [1.0] * len(digits)))
 
 
 def test_the_gain_in_legibility_is_that_of_the_right_digit_and_undefined_without_it():
-    before = reading([1, 1, 1, 2, 2], [0.6, 0.9, 0.9, 0.9, 0.9])
-    after = reading([1, 1, 2, 1, 2], [0.9, 0.7, 0.9, 0.9, 1])
+    before = prediction([1, 1, 1, 2, 2], [0.6, 0.9, 0.9, 0.9, 0.9])
+    after = prediction([1, 1, 2, 1, 2], [0.9, 0.7, 0.9, 0.9, 1])
     gain = legibility_gain(before, after, torch.tensor([1, 1, 1, 1, 1]))
     np.testing.assert_allclose(gain, [0.3, -0.2, np.nan, np.nan, np.nan])
     assert not (gain[2:] >= 0).any()
 
 
 def test_the_confusion_matrix_counts_inputs_in_rows_and_outputs_in_columns():
-    counts = confusion(reading([4, 4, 4, 9, 0]), reading([9, 9, 4, 4, 0]))
+    counts = confusion(prediction([4, 4, 4, 9, 0]), prediction([9, 9, 4, 4, 0]))
     assert counts.shape == (10, 10) and counts.sum() == 5
     assert (counts[4, 9], counts[4, 4], counts[9, 4], counts[0, 0]) == (2, 1, 1, 1)
 
@@ -862,7 +877,7 @@ def test_a_bootstrap_is_the_same_for_the_same_seed_only():
 
 def test_a_bootstrap_covers_the_truth_about_as_often_as_it_says():
     inside = [interval.low <= 0 <= interval.high for interval in
-              (bootstrap(lambda a: a.mean(), draws(60, 1, seed=s), resamples=200) for s in range(200))]
+              (bootstrap(np.mean, draws(60, 1, seed=s)[:, 0], resamples=200) for s in range(200))]
     assert 0.90 <= np.mean(inside) <= 0.985
 
 
@@ -916,9 +931,9 @@ def test_a_planted_defect_is_a_square_where_it_is_said_to_be_and_nothing_else_ch
 def test_a_defect_is_found_if_the_largest_correction_is_centred_in_it():
     clean = digit_like()
     damaged, corners = plant_defects(clean, "blot")
-    assert found(corrected_regions(damaged[0], clean[0], 0.5, 5), corners[0])
-    assert not found(corrected_regions(damaged[0], clean[0], 0.5, 5), corners[0] + 6)
-    assert not found([], corners[0])
+    assert localises(corrected_regions(damaged[0], clean[0], 0.5, 5), corners[0])
+    assert not localises(corrected_regions(damaged[0], clean[0], 0.5, 5), corners[0] + 6)
+    assert not localises([], corners[0])
 
 
 CORNERS = np.array([[3, 5], [10, 20], [24, 0]])

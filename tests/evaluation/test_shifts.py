@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from convae.evaluation.shifts import DIRECTIONS, respond, shifted
+from convae.evaluation.damage import shifted
+from convae.evaluation.shifts import DIRECTIONS, respond
 
 SHIFTS = (0, 1, 2, 3, 4)
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from convae.evaluation.intervals import ratio_of_shares, share
 from convae.evaluation.latent import plane
-from convae.evaluation.recognition import Reading, confusion
+from convae.evaluation.recognition import Prediction, confusion
 from convae.plots.errors import error_histograms, interactive_error_histograms, tail_ratios
 from convae.plots.images import CELL, Grid, Mark, grids, interactive_grids, montage
 from convae.plots.latent import (
@@ -485,7 +485,7 @@ def test_one_threshold_alone_and_one_without_unseen_images_have_their_number_in_
 # Recognition
 
 
-COUNTS = confusion(Reading(LABELS, np.ones(N)), Reading(generator().integers(10, size=N), np.ones(N)))
+COUNTS = confusion(Prediction(LABELS, np.ones(N)), Prediction(generator().integers(10, size=N), np.ones(N)))
 
 
 def test_the_confusion_matrix_writes_each_count_in_its_row_and_column():
@@ -515,7 +515,7 @@ def test_the_interactive_confusion_matrix_has_the_same_counts_and_shares():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("inputs", "outputs"), [(range(10), range(10)), ([3] * 9, [3] * 9), ([3] * 9, [5] * 9)])
 def test_a_confusion_matrix_without_mistakes_or_with_empty_rows_is_drawn(inputs, outputs):
-    counts = confusion(*(Reading(np.array(digits), np.ones(len(digits))) for digits in (inputs, outputs)))
+    counts = confusion(*(Prediction(np.array(digits), np.ones(len(digits))) for digits in (inputs, outputs)))
     assert len(words(confusion_matrix(counts))) == 100
     assert to_png(confusion_matrix(counts)) and interactive_confusion_matrix(counts).data
 
