@@ -51,9 +51,10 @@ def test_rates_are_over_digits():
 def test_defects_are_means_over_seeds_by_family_and_dimension(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "RECORDS", tmp_path)
     (tmp_path / "without_a_network.json").write_text('{"median": {"gap 1": 1.5}}')
-    records = [{"recipe": task.recipe.to_dict(), "clean_error": float(task.recipe.latent_dim + task.recipe.seed),
-                "defects": {"gap 1": {"repair": 0.1 * task.recipe.seed, "image_auroc": {"squared_error": 0.5}}}}
-               for task in tables.defect_tasks()]
+    recipes = [task.arguments["recipe"] for task in tables.defect_tasks()]
+    records = [{"recipe": recipe.to_dict(), "clean_error": float(recipe.latent_dim + recipe.seed),
+                "defects": {"gap 1": {"repair": 0.1 * recipe.seed, "image_auroc": {"squared_error": 0.5}}}}
+               for recipe in recipes]
     found = tables._defects(records)
     assert found["without_a_network"] == {"median": {"gap 1": 1.5}}
     assert found["families"]["vae"].keys() == {str(d) for d in tables.DIMENSIONS}
