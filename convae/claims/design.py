@@ -23,9 +23,9 @@ DIMENSIONS = (2, 3, 64)
 # place, compared with it on held-out images.
 WIDE = {"hidden": 400, "optimiser": "adam", "learning_rate": 0.016, "epochs": 10}
 
-# What the paper leaves open, the default first. Of epochs there are fewer and more than the default.
-# Adam at a constant 1e-3 is what tutorials do. The second reading of “layers 2 and 3” counts the
-# layers after the image.
+# What the paper leaves open, the default first; epochs are fewer and more than the default's. Adam
+# at a constant 1e-3 is what tutorials do. The second reading of “layers 2 and 3” counts layers from
+# the first after the image.
 CHOICES = {
     "difference": ("squared_error", "cross_entropy"),
     "slope": (0.01, 0.2),

@@ -1,4 +1,4 @@
-"""The paper's claims, read from ``claims.toml``, and how a criterion's effect follows from records."""
+"""The paper's claims, read from ``claims.toml``, and their criteria's effects on records."""
 
 import json
 import re
@@ -13,15 +13,15 @@ import numpy as np
 
 from convae.evaluation.latent import spread
 
-CALL = re.compile(r"(\w+)\((.+)\)")  # a measure in a formula, such as mean(conv.ae_2d.latent.sizes)
 OPERATORS = ("value", "over", "minus", "agreement")
-CLUSTERING = ("A", "B1", "B2", "C1", "C2", "C3")  # the claims about the latent space, which K repeats
+CALL = re.compile(r"(\w+)\((.+)\)")  # of a measure, such as mean(conv.ae_2d.latent.sizes)
+CLUSTERING = ("A", "B1", "B2", "C1", "C2", "C3")  # which K repeats with fully connected models
 
 
 class Records(NamedTuple):
     """The records that the claims are evaluated on: one seed, one set of choices."""
 
-    conv: dict[str, dict]   #: of the convolutional models, by model and dimension, such as ``vae_64d``
+    conv: dict[str, dict]   #: of the convolutional models, by name, such as ``vae_64d``
     small: dict[str, dict]  #: of the fully connected models with about as many parameters
     wide: dict[str, dict]   #: of the fully connected models with 400 hidden units
     split: dict[str, dict]  #: of convolutional models trained on 50,000 of the training images

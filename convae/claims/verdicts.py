@@ -22,7 +22,7 @@ from convae.evaluation.intervals import mean_over_seeds, ratio_of_shares, sign_f
 
 RATE = 0.05                 # of false discoveries; and the level of the tests of choices
 UNDECIDABLE = (0.25, 0.75)  # share of the universes that pass
-FAILED = 0.9                # error over the images' energy, above which a training has failed; a blank output has 1
+FAILED = 0.9                # error over the images' energy of a failed training; a blank's is 1
 VERDICTS = ("reproduced", "reproduced in part", "not reproduced", "not decidable from the text")
 # Of claim F2, by title: the model's family and name, and which images it was not trained on.
 TAILS = {
