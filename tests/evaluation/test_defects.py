@@ -16,7 +16,7 @@ def clean():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_masks_are_exact_and_defects_grow(clean, kind):
+def test_masks_are_exact_and_defects_grow_with_their_level(clean, kind):
     sizes = []
     for level in LEVELS:
         damaged, masks = make_defects(clean, kind, level)
@@ -33,13 +33,13 @@ def test_masks_are_exact_and_defects_grow(clean, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_seed_decides(clean, kind):
+def test_the_seed_decides_where_defects_are(clean, kind):
     first, again, other = (make_defects(clean, kind, 3, seed)[0] for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_a_defect_is_in_one_place(clean):
+def test_gaps_and_blots_are_in_one_place(clean):
     for kind in ("gap", "blot"):
         _, masks = make_defects(clean, kind, 2)
         rows, columns = masks.any(2).sum(1), masks.any(1).sum(1)
@@ -47,14 +47,15 @@ def test_a_defect_is_in_one_place(clean):
 
 
 @pytest.mark.parametrize(("kind", "level", "images", "problem"), [
-    ("dent", 1, torch.ones(1, 1, 28, 28), "kind must be one of scratch"), ("gap", 6, torch.ones(1, 1, 28, 28), "level must be"),
-    ("gap", 1, torch.cat([torch.ones(1, 1, 28, 28), torch.zeros(1, 1, 28, 28)]), "image 1 has no ink"),
+    ("dent", 1, torch.ones(1, 1, 28, 28), "kind must be one of scratch"),
+    ("gap", 6, torch.ones(1, 1, 28, 28), "level must be"),
+    ("gap", 1, torch.ones(2, 1, 28, 28) * torch.tensor([1, 0]).view(2, 1, 1, 1), "image 1 has no ink"),
 ])
-def test_what_cannot_be_made(kind, level, images, problem):
+def test_defects_of_unknown_kind_or_level_or_without_ink_are_refused(kind, level, images, problem):
     with pytest.raises(ValueError, match=problem):
         make_defects(images, kind, level)
 
 
-def test_levels_are_visible_against_noise(clean):
-    damaged, masks = make_defects(clean, "salt", 1)
+def test_the_lowest_level_of_salt_changes_two_pixels(clean):
+    _, masks = make_defects(clean, "salt", 1)
     assert (np.unique(masks.sum((1, 2))) == [2]).all()

@@ -1,57 +1,63 @@
-"""Sets of images through a model: what it reconstructs, and the objective it reaches on them."""
+"""Whole sets of images through models."""
 
 import pytest
 import torch
 
-from convae import Recipe, load_mnist, loss
-from convae.evaluation.inference import evaluate
+from convae import ConvAE, ConvVAE
+from convae.evaluation.inference import BATCH_SIZE, decode, encode, in_batches, reconstruct
+from tests.evaluation.pictures import random_images
 
 
-@pytest.fixture(scope="module")
-def images():
-    return load_mnist(train=True)[0][:512].clone()
+class Counting(torch.nn.Module):
+    """Encodes an image as its mean, decodes z as a constant image, and notes the batches' sizes."""
+
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+
+    def encode(self, x):
+        self.sizes.append(len(x))
+        return x.mean((1, 2, 3))[:, None]
+
+    def decode(self, z):
+        self.sizes.append(len(z))
+        return z[:, :, None, None].expand(-1, 1, 28, 28)
 
 
-def new(name, **changes):
-    """A recipe, and an untrained model of it."""
-    recipe = Recipe.from_name(name, **changes)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return recipe.build().eval(), recipe
+def test_images_go_through_a_model_in_batches_and_come_back_in_order():
+    n = 2 * BATCH_SIZE + 7
+    images = torch.linspace(0, 1, n).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
+    model = Counting()
+    torch.testing.assert_close(reconstruct(model, images), images)
+    assert model.sizes == 2 * [BATCH_SIZE, BATCH_SIZE, 7]
 
 
-@pytest.mark.parametrize(("name", "changes"), [
-    ("conv_vae_2d", {}), ("conv_vae_2d", {"kl_weight": 0.25}),
-    ("conv_vae_2d", {"difference": "cross_entropy"}), ("conv_ae_2d", {})], ids=str)
-def test_terms_of_the_metrics_add_up_to_the_loss(images, name, changes):
-    model, recipe = new(name, **changes)
-    metrics = evaluate(model, recipe, images)
-    assert list(metrics) == ["loss", "difference", "kl_divergence"]
-    weighted = recipe.kl_weight * metrics["kl_divergence"]
-    assert metrics["loss"] == pytest.approx(metrics["difference"] + weighted)
-    assert metrics["difference"] > 0
-    assert (metrics["kl_divergence"] > 0) == (recipe.model == "vae")
+@pytest.mark.parametrize("kind", [ConvAE, ConvVAE])
+def test_models_give_the_same_in_batches_as_at_once(kind):
+    torch.manual_seed(0)
+    model, images = kind(3).eval(), random_images(10)
+    z = in_batches(model.encode, images, size=4)
+    assert z.shape == (10, 3)
+    torch.testing.assert_close(z, model(images).z.detach())
+    torch.testing.assert_close(in_batches(model.decode, z, size=4), model.decode(z).detach())
+    torch.testing.assert_close(reconstruct(model, images), model(images).reconstruction.detach())
 
 
-def test_metrics_of_an_autoencoder_are_its_loss(images):
-    model, recipe = new("conv_ae_2d")
-    with torch.no_grad():
-        expected = loss(model(images), images).item()
-    assert evaluate(model, recipe, images)["loss"] == pytest.approx(expected, rel=1e-5)
+def test_in_batches_takes_and_returns_several_tensors_in_order():
+    a, b = torch.arange(7.0), torch.arange(7.0).flip(0)
+    sizes = []
+
+    def both(a, b):
+        sizes.append(len(a))
+        return a + b, a - b
+
+    total, difference = in_batches(both, a, b, size=3)
+    assert sizes == [3, 3, 1]
+    assert torch.equal(total, a + b) and torch.equal(difference, a - b)
 
 
-def test_metrics_are_means_over_the_images_however_many(images):
-    model, recipe = new("conv_vae_2d")
-    many = images.repeat(3, 1, 1, 1)  # 1536: one batch of 1000 images and one of 536
-    one, three = (evaluate(model, recipe, x) for x in (images, many))
-    # z is sampled and differs; μ and σ do not.
-    assert three["kl_divergence"] == pytest.approx(one["kl_divergence"], rel=1e-5)
-
-
-def test_evaluation_is_reproducible_and_changes_neither_model_nor_generator(images):
-    model, recipe = new("conv_vae_2d")
-    before = {name: t.clone() for name, t in model.state_dict().items()}
-    state = torch.get_rng_state()
-    assert evaluate(model, recipe, images) == evaluate(model, recipe, images)
-    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
-    assert torch.equal(torch.get_rng_state(), state)
+def test_encoding_and_decoding_keep_no_gradient():
+    model, images = ConvVAE(2).eval(), random_images(2).requires_grad_()
+    assert not encode(model, images).requires_grad
+    assert not decode(model, torch.zeros(2, 2, requires_grad=True)).requires_grad
+    assert not reconstruct(model, images).requires_grad

@@ -19,7 +19,7 @@ def digits():
 
 
 class Linear:
-    """A judge that looks at every pixel's place: any change may change its reading."""
+    """A classifier that looks at every pixel's place: any change may change its prediction."""
 
     weight = torch.randn(784, 10, generator=torch.Generator().manual_seed(1))
 
@@ -44,35 +44,11 @@ class Sorted(Identity):
         return x.flatten(1).sort(1).values
 
 
-# Moving images
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(0, 0), (1, 0), (-1, 0), (0, 2), (0, -2), (3, -4), (-27, 27), (28, 0)])
-def test_every_pixel_moves_as_far_as_asked_and_nothing_comes_in(rows, columns):
-    images = torch.rand(2, 1, 28, 28) + 1
-    expected = torch.zeros_like(images)
-    for row in range(28):
-        for column in range(28):
-            if 0 <= row + rows < 28 and 0 <= column + columns < 28:
-                expected[:, :, row + rows, column + columns] = images[:, :, row, column]
-    before = images.clone()
-    assert torch.equal(shifted(images, rows, columns), expected)
-    assert torch.equal(images, before)
-
-
-def test_a_shift_back_restores_what_was_not_lost(digits):
-    assert torch.equal(shifted(shifted(digits, 6, -6), -6, 6), digits)
-    assert not torch.equal(shifted(shifted(digits, 7, 0), -7, 0), digits)
-
-
-def test_the_directions_are_right_left_down_and_up():
+def test_the_directions_of_shifts_are_right_left_down_and_up():
     dot = torch.zeros(1, 1, 28, 28)
     dot[0, 0, 10, 10] = 1
     places = [divmod(int(shifted(dot, rows, columns).argmax()), 28) for rows, columns in DIRECTIONS]
     assert places == [(10, 11), (10, 9), (11, 10), (9, 10)]
-
-
-# Responses
 
 
 @pytest.mark.parametrize("pixels", SHIFTS)
@@ -84,30 +60,31 @@ def test_the_identity_has_no_error_and_is_never_misrecognised(digits, pixels):
 
 @pytest.mark.parametrize("pixels", SHIFTS)
 @pytest.mark.parametrize(("contrast", "error"), [(1, 0), (0.5, 0.25), (0, 1), (-1, 4)])
-def test_the_error_is_relative_to_the_images_energy(digits, pixels, contrast, error):
+def test_the_error_after_a_shift_is_relative_to_the_images_energy(digits, pixels, contrast, error):
     model = Identity()
     model.decode = lambda z: contrast * Identity.decode(model, z)
     assert respond(model, Linear(), digits, pixels).error == pytest.approx(error)
 
 
-def test_a_model_that_undoes_the_shift_errs_where_the_shifted_image_differs_and_is_read_out_of_place(digits):
+def test_a_model_that_undoes_the_shift_errs_and_is_misrecognised(digits):
     """The output is to match the shifted input: this one would be right for the image at rest."""
     model = Identity()
     model.decode = lambda z: digits
     energy = digits.square().sum()
-    by_hand = [(digits - shifted(digits, 3 * r, 3 * c)).square().sum() / energy for r, c in DIRECTIONS]
-    out_of_place = [shifted(digits, -3 * r, -3 * c) for r, c in DIRECTIONS]
+    moved = [shifted(digits, 3 * rows, 3 * columns) for rows, columns in DIRECTIONS]
+    by_hand = [(digits - images).square().sum() / energy for images in moved]
     at_rest = Linear().probabilities(digits).argmax(1)
-    differ = [(Linear().probabilities(x).argmax(1) != at_rest).double().mean() for x in out_of_place]
+    read_out_of_place = [Linear().probabilities(images).argmax(1) for images in moved]
+    differ = [(read != at_rest).double().mean() for read in read_out_of_place]
     found = respond(model, Linear(), digits, 3)
     assert found.error == pytest.approx(sum(by_hand).item() / 4)
     assert found.misrecognised == pytest.approx(sum(differ).item() / 4) != 0
 
 
 @pytest.mark.parametrize(("pixels", "wrong"), [(0, 0), (1, 1 / 4), (4, 1 / 4)])
-def test_misrecognition_is_the_mean_over_images_and_directions(pixels, wrong):
-    """Dots of which only those shifted to the right are blanked: one direction of four; the judge
-    reads the ink."""
+def test_misrecognition_after_a_shift_is_the_mean_over_images_and_directions(pixels, wrong):
+    """Dots of which only those shifted to the right are blanked: one direction of four; the
+    classifier reads the ink."""
     class Ink:
         def probabilities(self, x):
             return torch.stack([1 - x.amax((1, 2, 3)), x.amax((1, 2, 3))], 1)
@@ -147,11 +124,12 @@ def test_the_displacement_is_how_far_z_moved_over_the_clouds_radius(pixels):
     for dot, row, column in zip(dots, (10, 10, 16, 16), (10, 18, 10, 18), strict=True):
         dot[0, row, column] = 1
     for unit in (1, 7):
-        assert respond(Place(unit), Linear(), dots, pixels).displacement == pytest.approx(pixels / 5)
+        response = respond(Place(unit), Linear(), dots, pixels)
+        assert response.displacement == pytest.approx(pixels / 5)
 
 
 @pytest.mark.parametrize("pixels", SHIFTS)
-def test_a_z_that_a_shift_does_not_reach_is_not_displaced_whatever_the_output(digits, pixels):
+def test_a_z_that_does_not_change_with_a_shift_is_not_displaced(digits, pixels):
     assert respond(Sorted(), Linear(), digits, pixels).displacement == 0
     constant = Sorted()
     constant.decode = lambda z: torch.full((len(z), 1, 28, 28), 0.5)
