@@ -20,7 +20,7 @@ import convae
 from convae._io import cache_dir
 from convae.data import MD5
 from convae.evaluation.inference import evaluate
-from convae.losses import difference, kl_to_standard_normal, loss
+from convae.losses import DIFFERENCES, kl_to_standard_normal, loss
 from convae.recipes import Recipe
 from convae.training import train
 
@@ -103,7 +103,7 @@ def pythae(recipe: Recipe, epochs: int, on_epoch):
 
     class Model(VAE):
         def loss_function(self, recon_x, x, mu, log_var, z):  # pythae's own halves the squared error
-            error = difference(recon_x, x, recipe.difference).mean()
+            error = DIFFERENCES[recipe.difference](recon_x, x).mean()
             divergence = kl_to_standard_normal(mu, (log_var / 2).exp()).mean()
             return error + divergence, error, divergence
 

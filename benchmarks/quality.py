@@ -41,13 +41,13 @@ def measure(folder: Path) -> dict:
 
 
 def _path(folder, setting, way, seed):
-    recipe = Recipe(**SETTINGS[setting], seed=seed)
+    recipe = Recipe.from_dict({**SETTINGS[setting], "seed": seed})
     key = recipe.key if way == "convae" else f"{recipe.name}-{recipe.difference}-{seed}"
     return folder / "quality" / f"{way}-{key}.json"
 
 
 def _run(setting: str, way: str, seed: int, path: Path, line: int):
-    recipe = Recipe(**SETTINGS[setting], seed=seed)
+    recipe = Recipe.from_dict({**SETTINGS[setting], "seed": seed})
     unseen, labels = convae.load_mnist(train=False)
     train_images, train_labels = convae.load_mnist(train=True)
     losses = []

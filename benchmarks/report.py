@@ -23,7 +23,7 @@ def summarise(rounds: list[dict], runs: dict) -> dict:
 
 
 def _setting(setting, rounds, runs) -> dict:
-    recipe = Recipe(**SETTINGS[setting])
+    recipe = Recipe.from_dict(SETTINGS[setting])
     curves = np.array([run["losses"] for run in runs["plain"]])
     target, epochs = curves.min(1), 1 + curves.argmin(1)
     reached = np.array([run["losses"][-1] for run in runs["convae"]])
@@ -52,7 +52,7 @@ def _setting(setting, rounds, runs) -> dict:
 
 def _throughput(rounds) -> dict:
     setting = next(iter(SETTINGS))
-    recipe = Recipe(**SETTINGS[setting])
+    recipe = Recipe.from_dict(SETTINGS[setting])
     epochs = {"plain": 1, "convae": recipe.epochs}
     rates = {peer: [epochs[peer] * IMAGES / r["peers"][setting][peer]["seconds"][0 if peer == "convae" else 1] for r in rounds]
              for peer in epochs}

@@ -32,7 +32,7 @@ MACHINES = 1_000
 def measure() -> dict:
     """Seconds of sweeps, in alternating rounds."""
     nothings = [sweep.Task(f"nothing {n}", f"{n:016x}", _nothing, {}) for n in range(NOTHINGS)]
-    recipes = [Recipe("ae", 2, "dense", hidden=14, epochs=3, seed=seed) for seed in range(8)]
+    recipes = [Recipe.from_name("dense_ae_2d", hidden=14, epochs=3, seed=seed) for seed in range(8)]
     somethings = [task(recipe) for recipe in recipes]
     found: dict = {"overhead": [], "workers": {"1": [], "2": []}}
     for _ in range(ROUNDS):

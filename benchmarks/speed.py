@@ -34,11 +34,12 @@ def _round(number: int, folder: Path) -> dict:
     """Every peer once, on every setting or on the first; then many models at once, and what the
     processor can do."""
     first = next(iter(SETTINGS))
-    peers = {setting: {peer: _once(folder, f"{number}-{peer}-{Recipe(**fields).key}",
-                                   lambda p=peer, f=fields: _in_a_process(p, Recipe(**f, seed=number)))
+    peers = {setting: {peer: _once(folder, f"{number}-{peer}-{Recipe.from_dict(fields).key}",
+                                   lambda p=peer, f={**fields, "seed": number}: _in_a_process(p, Recipe.from_dict(f)))
                        for peer in (PEERS if setting == first else IN_EVERY_SETTING)}
              for setting, fields in SETTINGS.items()}
-    recipes = [Recipe(**SETTINGS[first], seed=seed, epochs=MANY_EPOCHS) for seed in range(MANY)]
+    many = {**SETTINGS[first], "epochs": MANY_EPOCHS}
+    recipes = [Recipe.from_dict({**many, "seed": seed}) for seed in range(MANY)]
     return {"peers": peers, "many": _once(folder, f"{number}-many-{recipes[0].key}", lambda: _many(recipes)),
             "peak": _once(folder, f"{number}-peak", peak), "passes": _once(folder, f"{number}-passes", passes)}
 
@@ -125,7 +126,7 @@ def peak(repeats: int = 30) -> dict:
     the weights and for the input, took no longer than the forward convolution of that shape, and
     nothing else took time.
     """
-    recipe = Recipe(**SETTINGS["2-D VAE, squared error"])
+    recipe = Recipe.from_dict(SETTINGS["2-D VAE, squared error"])
     seconds = 0.0
     for index, shape in enumerate(shapes(recipe)):
         x, weight = _operands(shape, recipe.batch_size)
@@ -142,7 +143,7 @@ def passes(repeats: int = 30) -> dict:
 
     For each of the three shapes between image and layer 4.
     """
-    recipe = Recipe(**SETTINGS["2-D VAE, squared error"])
+    recipe = Recipe.from_dict(SETTINGS["2-D VAE, squared error"])
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     rates = {"forward": [], "transposed, PyTorch": [], "transposed, convae": []}

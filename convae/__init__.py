@@ -1,20 +1,20 @@
-"""Companion to a paper on convolutional (variational) autoencoders: clustering, correction, anomaly
-detection.
+"""Companion to a paper on convolutional autoencoders: clustering, correction, anomaly detection.
 
-The public names below are imported when first used, so that ``import convae`` costs nothing and
-works before torch is installed.
+The public names are imported when first used: torch takes two seconds, the command line's help none.
 """
 
 import importlib
 
-_MODULE_OF = {
-    "ConvAE": "models", "ConvVAE": "models", "DenseAE": "dense", "DenseVAE": "dense", "Output": "models",
-    "difference": "losses", "discrete_kl": "losses", "kl_to_standard_normal": "losses", "loss": "losses",
-    "load_mnist": "data",
-    "Recipe": "recipes",
-    "train": "training",
-    "load_pretrained": "pretrained", "load_or_train": "pretrained",
+_MODULES = {
+    "models": ("ConvAE", "ConvVAE", "Output"),
+    "dense": ("DenseAE", "DenseVAE"),
+    "losses": ("cross_entropy", "discrete_kl", "kl_to_standard_normal", "loss", "squared_error"),
+    "data": ("load_mnist",),
+    "recipes": ("Recipe",),
+    "training": ("train",),
+    "pretrained": ("load_or_train", "load_pretrained"),
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = sorted(_MODULE_OF)
 
 
@@ -22,7 +22,3 @@ def __getattr__(name):
     if name in _MODULE_OF:
         return getattr(importlib.import_module(f"convae.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'convae' has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])

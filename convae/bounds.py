@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import torch
+from torch import Tensor
 
 
 @attrs.frozen
@@ -86,3 +88,16 @@ def check(**values):
     """
     for name, value in values.items():
         BOUNDS[name].check(name, value)
+
+
+def check_batch(model, name: str, batch, shape: tuple[int, ...]):
+    """Refuse what is not a batch ``(N, *shape)`` of the weights' type; autocast alone may mix types."""
+    expected = next(model.parameters()).dtype
+    got = getattr(batch, "dtype", type(batch).__name__)
+    is_float = isinstance(batch, Tensor) and batch.is_floating_point()
+    mixed = is_float and torch.is_autocast_enabled(batch.device.type)
+    if not is_float or (got != expected and not mixed):
+        raise TypeError(f"{name} must be a tensor of {expected}, as the weights are; got {got}")
+    if batch.shape[1:] != shape:
+        wanted = ", ".join(map(str, shape))
+        raise ValueError(f"{name} must have shape (N, {wanted}), got {tuple(batch.shape)}")

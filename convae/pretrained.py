@@ -1,8 +1,8 @@
 """Trained models on disk: ``NAME.safetensors`` and, beside it, its card ``NAME.json``.
 
-The shipped ones lie in this folder; what a notebook trains on the way goes to the cache. A card
-says all there is to know of a model: recipe and seed, the data's checksums, versions, the training
-curve, test metrics, SHA-256.
+The shipped ones lie in ``weights/``; what a notebook trains goes to the cache. A card says all there
+is to know of a model: recipe and seed, the data's checksums, versions, the training curve, test
+metrics, SHA-256.
 """
 
 import hashlib
@@ -24,7 +24,9 @@ from convae.models import count
 from convae.recipes import Recipe
 from convae.training import train
 
-SHIPPED = ("conv_ae_2d", "conv_ae_3d", "conv_ae_64d", "conv_vae_2d", "conv_vae_3d", "conv_vae_64d", "classifier")
+SHIPPED = (
+    "conv_ae_2d", "conv_ae_3d", "conv_ae_64d", "conv_vae_2d", "conv_vae_3d", "conv_vae_64d", "classifier",
+)
 
 
 def weights_dir() -> Path:
@@ -33,10 +35,10 @@ def weights_dir() -> Path:
 
 
 def shipped_recipe(name: str) -> Recipe | ClassifierRecipe:
-    """The recipe that a shipped model is trained from; ValueError lists the names if `name` is none
-    of them."""
+    """The recipe of a shipped model; ValueError lists the names if there is none of that name."""
     if name not in SHIPPED:
-        raise ValueError(f"no model named {name!r} is shipped; the names are {', '.join(SHIPPED)}")
+        names = ", ".join(SHIPPED)
+        raise ValueError(f"no model named {name!r} is shipped; the names are {names}")
     return ClassifierRecipe() if name == "classifier" else Recipe.from_name(name)
 
 
@@ -51,7 +53,13 @@ def load_pretrained(name: str) -> nn.Module:
     Raises
     ------
     ValueError
-        If no model of that name is shipped, or its file is not the one its card describes.
+        If no model of that name is shipped, or its file is not the one that its card describes.
+
+    Examples
+    --------
+    >>> vae = load_pretrained("conv_vae_3d")
+    >>> vae.decode(torch.zeros(1, 3)).shape
+    torch.Size([1, 1, 28, 28])
     """
     shipped_recipe(name)
     return load(weights_dir(), name)
@@ -64,27 +72,22 @@ def load_card(name: str) -> dict:
 
 
 def load_or_train(*recipes: Recipe) -> list[nn.Module]:
-    """The models of these recipes: shipped, or trained before and cached, or trained now, one on
-    each core.
-
-    Any change in a recipe (seed, epochs, …) makes another model, which takes about a minute to
-    train the first time.
-    """
+    """The models of these recipes: shipped, cached, or trained now, in about a minute each."""
     places = [_place(recipe) for recipe in recipes]
-    missing = [(r, *place) for r, place in zip(recipes, places, strict=True) if not _card_path(*place).exists()]
+    jobs = [(recipe, *place) for recipe, place in zip(recipes, places, strict=True)]
+    missing = [job for job in jobs if not _card_path(*job[1:]).exists()]
     if missing:
         train_side_by_side(missing)
     return [load(*place) for place in places]
 
 
-def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool = True, bar_position: int = 0) -> Path:
-    """Train a model and write it with its card, each file whole or not at all; returns the card's
-    path."""
+def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool = True) -> Path:
+    """Train a model and write it with its card, each file whole or not at all; gives the card's path."""
     if isinstance(recipe, ClassifierRecipe):
-        model, history = train_classifier(recipe, progress, bar_position)
-        metrics = {"accuracy": round(accuracy(model, *load_mnist(train=False)), 4)}
+        model, history = train_classifier(recipe, progress)
+        metrics = {"accuracy": accuracy(model, *load_mnist(train=False))}
     else:
-        model, history = train(recipe, None, progress, bar_position, device="cpu")  # the same bytes, whatever the machine has
+        model, history = train(recipe, None, progress, device="cpu")  # a GPU gives other bytes
         metrics = evaluate(model, recipe, load_mnist(train=False)[0])
     content = safetensors.torch.save({key: t.contiguous() for key, t in model.state_dict().items()})
     card = {
@@ -92,29 +95,59 @@ def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool
         "recipe": recipe.to_dict(),
         "parameters": count(model),
         "sha256": hashlib.sha256(content).hexdigest(),
-        "test": {key: round(value, 4) for key, value in metrics.items()},
+        "test": {metric: round(value, 4) for metric, value in metrics.items()},
         "training_loss_by_epoch": [round(value, 4) for value in history],
         "data_md5": MD5,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-    name = name or recipe.name
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / f"{name}.safetensors", content)
-    return write_atomically(folder / f"{name}.json", json.dumps(card, indent=1) + "\n")  # last: it vouches for the other
+    path = _card_path(folder, name or recipe.name)
+    write_atomically(path.with_suffix(".safetensors"), content)
+    return write_atomically(path, json.dumps(card, indent=1) + "\n")  # last: it vouches for the other
 
 
 def train_shipped(folder: Path, names=SHIPPED):
-    """Train shipped models from scratch into `folder`; those that an interrupted run left there are
-    not trained again."""
-    recipes = map(shipped_recipe, names)
+    """Train shipped models into `folder`, but for those that an interrupted run left there."""
+    recipes = [shipped_recipe(name) for name in names]
     train_side_by_side([(r, folder, r.name) for r in recipes if not _is_trained(r, folder)])
 
 
 def train_side_by_side(jobs: list[tuple[Recipe | ClassifierRecipe, Path, str]]):
     """Train and save each (recipe, folder, file name): one process a core, with one thread each."""
-    jobs = sorted(jobs, key=lambda job: (job[0].name != "classifier", -job[0].epochs))  # the longest first
     load_mnist(train=True)  # fetched once, before the processes need it
-    side_by_side(train_and_save, [(*job, True) for job in jobs])
+    longest_first = sorted(jobs, key=lambda job: (job[0].name != "classifier", -job[0].epochs))
+    side_by_side(_train_job, longest_first)
+
+
+def _train_job(recipe, folder, name, *_):
+    train_and_save(recipe, folder, name)
+
+
+def load(folder: Path, name: str) -> nn.Module:
+    """The model `name` in `folder`, in ``eval()`` mode, its card as ``.card``.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing, or weights and card do not match; the message says what to do.
+    """
+    card = _read_card(_card_path(folder, name))
+    path = folder / f"{name}.safetensors"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"weights {path} cannot be read: {error.strerror}") from None
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != card["sha256"]:
+        shipped = "restore the file (git checkout) or train it again (python -m convae reproduce)"
+        cached = "delete both files, and the model is trained again"
+        raise ValueError(f"weights {path} have SHA-256 {sha256}, but their card says {card['sha256']}: "
+                         f"{shipped if folder == weights_dir() else cached}")
+    kind = ClassifierRecipe if card["name"] == "classifier" else Recipe
+    with torch.random.fork_rng(devices=[]):  # building draws initial weights, of no use here
+        model = kind.from_dict(card["recipe"]).build()
+    model.load_state_dict(safetensors.torch.load(content))
+    model.card = card
+    return model.eval()
 
 
 def _place(recipe: Recipe) -> tuple[Path, str]:
@@ -131,28 +164,6 @@ def _is_trained(recipe, folder: Path) -> bool:
 
 def _card_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
-
-
-def load(folder: Path, name: str) -> nn.Module:
-    """The model `name` in `folder`, in ``eval()`` mode, its card as ``.card``; ValueError if the
-    two do not match."""
-    card = _read_card(folder / f"{name}.json")
-    path = folder / f"{name}.safetensors"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"weights {path} cannot be read: {error.strerror}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != card["sha256"]:
-        remedy = ("restore the file (git checkout) or train it again (python -m convae reproduce)"
-                  if folder == weights_dir() else "delete both files, and the model is trained again")
-        raise ValueError(f"weights {path} have SHA-256 {found}, but their card says {card['sha256']}: {remedy}")
-    kind = ClassifierRecipe if card["name"] == "classifier" else Recipe
-    with torch.random.fork_rng(devices=[]):  # building draws initial weights, of no use here
-        model = kind.from_dict(card["recipe"]).build()
-    model.load_state_dict(safetensors.torch.load(content))
-    model.card = card
-    return model.eval()
 
 
 def _read_card(path: Path) -> dict:

@@ -1,11 +1,13 @@
-"""From a recipe to a trained model: the loop, and the measurement of what it reached."""
+"""From a recipe to a trained model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Adam
+from torch.optim.lr_scheduler import ConstantLR, OneCycleLR
 from tqdm import trange
 
 from convae.data import check_images, load_mnist
@@ -15,153 +17,151 @@ from convae.recipes import Recipe
 
 
 class Trained(NamedTuple):
-    """What training gives: the model, in ``eval()`` mode, and the mean training loss of each
-    epoch."""
+    """A trained model, in ``eval()`` mode, and the mean training loss of each epoch."""
 
     model: nn.Module
     history: list[float]
 
 
-def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, bar_position: int = 0, *,
+def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, *,
           device: str = "auto", threads: int = 1) -> Trained:
     """Train a new model; labels never enter.
 
-    On a processor the same recipe, images and number of threads give the same bytes on the same
-    machine and versions: the generator is seeded (and the caller's left as it was), and sums are
-    always added in the same order.
+    On a processor the same recipe, images and threads give the same bytes on the same machine and
+    versions: the generator is seeded, and sums are always added in the same order.
 
     Parameters
     ----------
     recipe : Recipe
         All that determines the result.
     images : Tensor, optional
-        ``(N, 1, 28, 28)`` floats in [0, 1], at least one batch; MNIST's 60,000 training images if
-        None.
+        ``(N, 1, 28, 28)`` floats in [0, 1], at least one batch; MNIST's training set if None.
     progress : bool
-        Show a bar, with the loss of the last epoch.
-    bar_position : int
-        The bar's line on the terminal, for several trainings side by side.
+        Whether to show a bar, with the loss of the last epoch.
     device : str
-        ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU if there is one. Images, model and batches stay
-        there.
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU if there is one.
     threads : int
-        Threads that compute on a processor. For many models, one thread each and as many processes
-        as cores is the fastest (:func:`convae.pretrained.train_side_by_side`); for a single one,
-        more threads are.
-
-    Returns
-    -------
-    Trained
-        The model, on the processor, and its history.
+        Threads that compute on a processor. Many models train fastest on one thread each, in as
+        many processes as there are cores; a single one is faster on more.
 
     Raises
     ------
     TypeError, ValueError
-        If `images` are not what a model takes or too few, `device` cannot be had, or the loss stops
+        If `images` are not what a model takes or too few, `device` is not there, or the loss stops
         being finite.
+
+    Examples
+    --------
+    >>> recipe = Recipe.from_name("conv_vae_2d", epochs=1, batch_size=8)
+    >>> model, history = train(recipe, torch.rand(16, 1, 28, 28), progress=False, device="cpu")
+    >>> len(history), model.training
+    (1, False)
     """
     x = check_images(load_mnist(train=True)[0] if images is None else images)
     device = find_device(device)
     with reproducible(recipe.seed, threads):
-        x = x.float().to(device)
+        x = x.float().to(device)           # (N, 1, 28, 28)
         model = recipe.build().to(device)
 
-        def objective(batch: Tensor) -> Tensor:
-            images = x[batch.to(device)]
+        def objective(batch):              # (B,), indices
+            images = x[batch.to(device)]   # (B, 1, 28, 28)
             return loss(model(images), images, recipe.difference, recipe.kl_weight)
 
-        history = minimise(objective, model, model.kernels_beside_z(), recipe, len(x), progress, bar_position)
+        history = fit(model, objective, len(x), recipe, model.bottleneck_parameters(), progress)
     return Trained(model.cpu().eval(), history)
 
 
-def minimise(objective: Callable[[Tensor], Tensor], model: nn.Module, apart: list[nn.Parameter], recipe, n: int,
-             progress: bool = True, bar_position: int = 0) -> list[float]:
-    """Train `model` for the recipe's epochs: each visits the `n` images in a new order, in full
-    batches.
+def fit(model: nn.Module, objective: Callable[[Tensor], Tensor], n: int, recipe,
+        adam_params: Iterable[nn.Parameter] = (), progress: bool = True) -> list[float]:
+    """Train `model` for the recipe's epochs; each visits the `n` images in a new order.
 
     Parameters
     ----------
     objective : callable
-        From the indices of a batch ``(B,)`` to the loss, a scalar; ValueError if it is not finite.
-    model : Module
-        Whose parameters are trained.
-    apart : list of Parameter
-        The kernels that are Adam's although the others are Muon's.
+        From the indices of a batch, ``(B,)``, to the loss; ValueError if it is not finite.
     recipe : Recipe or ClassifierRecipe
         Optimiser, schedule, peak learning rate, epochs, batch size.
+    adam_params : iterable of Parameter
+        Kernels that Adam trains although Muon trains the others.
 
     Returns
     -------
     list of float
         The mean loss of each epoch.
     """
-    batches = n // recipe.batch_size
-    if not batches:
+    steps = n // recipe.batch_size  # only full batches: the rest waits for another epoch
+    if not steps:
         raise ValueError(f"images: {n} are fewer than one batch of {recipe.batch_size}")
-    optimisers = make_optimisers(model, apart, recipe)
-    schedules = [make_schedule(optimiser, recipe, recipe.epochs * batches) for optimiser in optimisers]
+    optimisers = make_optimisers(model, adam_params, recipe)
+    schedules = [make_schedule(o, recipe, recipe.epochs * steps) for o in optimisers]
     history = []
-    bar = trange(recipe.epochs, desc=recipe.name, unit="epoch", disable=not progress, position=bar_position)
+    bar = trange(recipe.epochs, desc=recipe.name, unit="epoch", disable=not progress)
     for epoch in bar:
         total = 0.0
-        for batch in torch.randperm(n).split(recipe.batch_size)[:batches]:
-            for optimiser in optimisers:
-                optimiser.zero_grad()
+        for batch in torch.randperm(n).split(recipe.batch_size)[:steps]:
             try:
                 value = objective(batch)
             except ValueError as error:
-                raise ValueError(f"{recipe.name}, epoch {epoch + 1}: {error}; try a lower learning_rate") from error
+                place = f"{recipe.name}, epoch {epoch + 1}"
+                raise ValueError(f"{place}: {error}; try a lower learning_rate") from error
+            model.zero_grad()
             value.backward()
-            for optimiser, schedule in zip(optimisers, schedules, strict=True):
-                optimiser.step()
-                schedule.step()
+            for stepper in (*optimisers, *schedules):
+                stepper.step()
             total += value.item()
-        history.append(total / batches)
+        history.append(total / steps)
         bar.set_postfix(loss=f"{history[-1]:.2f}")
-    if not all(p.isfinite().all() for p in model.parameters()):  # the loss is checked before a step, not after the last
-        raise ValueError(f"{recipe.name}: the last step left weights that are not finite; try a lower learning_rate")
+    # The loss is checked before each step, and so would miss what the last step broke.
+    if not all(p.isfinite().all() for p in model.parameters()):
+        raise ValueError(f"{recipe.name}: the last step left weights that are not finite; "
+                         "try a lower learning_rate")
     return history
 
 
-def make_optimisers(model: nn.Module, apart: list[nn.Parameter], recipe) -> list[torch.optim.Optimizer]:
-    """Adam for all parameters; or Muon for the kernels, and Adam for those `apart`, for biases and
-    normalisations."""
+def make_optimisers(model: nn.Module, adam_params: Iterable[nn.Parameter], recipe) -> list:
+    """Adam for all parameters; or Muon for the kernels, and Adam for biases, norms and `adam_params`."""
+    rate = recipe.learning_rate
     if recipe.optimiser == "adam":
-        return [torch.optim.Adam(model.parameters(), recipe.learning_rate, fused=True)]
-    for_adam = {id(p) for p in [*apart, *(p for p in model.parameters() if p.ndim < 2)]}
-    return [Muon([p for p in model.parameters() if id(p) not in for_adam], recipe.learning_rate, recipe.momentum),
-            torch.optim.Adam([p for p in model.parameters() if id(p) in for_adam], recipe.adam_share * recipe.learning_rate,
-                             betas=(0.9, 0.99), fused=True)]
+        return [Adam(model.parameters(), rate, fused=True)]
+    adams = {*adam_params, *(p for p in model.parameters() if p.ndim < 2)}
+    of_muon = [p for p in model.parameters() if p not in adams]
+    of_adam = [p for p in model.parameters() if p in adams]
+    return [
+        Muon(of_muon, rate, recipe.momentum),
+        Adam(of_adam, recipe.adam_share * rate, betas=(0.9, 0.99), fused=True),
+    ]
 
 
-def make_schedule(optimiser: torch.optim.Optimizer, recipe, steps: int):
-    """The learning rate over all `steps`: up to its peak and down to 0 along cosines, or
-    constant."""
-    if recipe.schedule == "one_cycle":
-        return torch.optim.lr_scheduler.OneCycleLR(optimiser, optimiser.defaults["lr"], total_steps=steps, cycle_momentum=False)
-    return torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+def make_schedule(optimiser, recipe, steps: int):
+    """The learning rate over all `steps`: constant, or along cosines to its peak and down to 0."""
+    if recipe.schedule == "constant":
+        return ConstantLR(optimiser, factor=1.0)
+    peak = optimiser.defaults["lr"]
+    return OneCycleLR(optimiser, peak, total_steps=steps, cycle_momentum=False)
 
 
 def find_device(name: str) -> torch.device:
-    """The device of this name, ``"auto"`` being a GPU if there is one; ValueError if it cannot be
-    had here."""
+    """The device of this name, ``"auto"`` being a GPU if there is one; ValueError if it is not there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device must be auto, cpu or one that torch finds here, got {name!r}: "
-                         f"{str(error).splitlines()[0]}") from None
+        reason = str(error).splitlines()[0]
+        raise ValueError("device must be auto, cpu or one that torch finds here, "
+                         f"got {name!r}: {reason}") from None
     return device
 
 
 @contextmanager
 def reproducible(seed: int, threads: int = 1):
-    """A seeded generator and so many threads inside; outside, both as they were."""
-    threads_before, flushed_before = torch.get_num_threads(), not torch.tensor(1e-40).mul(0.5).item()
+    """Seed torch's generator and set its threads inside; outside, both are as they were."""
+    threads_before = torch.get_num_threads()
+    flushed_before = torch.tensor(1e-40).mul(0.5).item() == 0
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # numbers too small to matter; some processors take much longer over them
+    # Numbers below 1e-38 do not matter here, and some processors take much longer over them.
+    torch.set_flush_denormal(True)
     try:
         with torch.random.fork_rng():
             torch.manual_seed(seed)

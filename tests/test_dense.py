@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from convae import ConvAE, ConvVAE, DenseAE, DenseVAE, Recipe, load_mnist, train
+from convae import ConvAE, ConvVAE, DenseAE, DenseVAE, load_mnist, train
 from convae.dense import count, hidden_like_conv
+from convae.recipes import DenseRecipe
 
 
 def leaves(model):
@@ -80,6 +81,6 @@ def test_a_convolutional_model_with_fewer_parameters_than_any_dense_one_is_compa
 @pytest.mark.parametrize("optimiser", ["muon", "adam"])
 def test_dense_models_learn_by_either_optimiser(model, optimiser):
     images = load_mnist(train=True)[0][:256].clone()
-    recipe = Recipe(model, 2, "dense", hidden=14, optimiser=optimiser, epochs=3, batch_size=64)
+    recipe = DenseRecipe(model, 2, hidden=14, optimiser=optimiser, epochs=3, batch_size=64)
     history = train(recipe, images, progress=False).history
     assert history[2] < history[1] < history[0]

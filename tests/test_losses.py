@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from convae import Output, difference, discrete_kl, kl_to_standard_normal, loss
-
-KINDS = ["squared_error", "cross_entropy"]
+from convae import Output, cross_entropy, discrete_kl, kl_to_standard_normal, loss, squared_error
+from convae.bounds import BOUNDS
+from convae.losses import DIFFERENCES
 
 
 def random(*shape, seed=0):
@@ -102,7 +102,7 @@ def test_squared_error_is_the_sum_over_the_pixels():
     reconstruction, x = images(seed=1), images(seed=2)
     expected = [sum((a - b) ** 2 for a, b in zip(r.flatten().tolist(), i.flatten().tolist(), strict=True))
                 for r, i in zip(reconstruction, x, strict=True)]
-    assert difference(reconstruction, x).tolist() == pytest.approx(expected, rel=1e-5)
+    assert squared_error(reconstruction, x).tolist() == pytest.approx(expected, rel=1e-5)
 
 
 def test_cross_entropy_is_the_sum_over_the_pixels():
@@ -110,26 +110,25 @@ def test_cross_entropy_is_the_sum_over_the_pixels():
     expected = [-sum(b * math.log(a) + (1 - b) * math.log(1 - a)
                      for a, b in zip(r.flatten().tolist(), i.flatten().tolist(), strict=True))
                 for r, i in zip(reconstruction, x, strict=True)]
-    assert difference(reconstruction, x, "cross_entropy").tolist() == pytest.approx(expected, rel=1e-5)
+    assert cross_entropy(reconstruction, x).tolist() == pytest.approx(expected, rel=1e-5)
 
 
-def test_squared_error_is_the_default():
-    reconstruction, x = images(seed=1), images(seed=2)
-    assert torch.equal(difference(reconstruction, x), difference(reconstruction, x, "squared_error"))
+def test_differences_of_a_recipe_are_those_that_the_loss_knows():
+    assert all(BOUNDS["difference"].holds(name) for name in DIFFERENCES)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_difference_is_zero_for_a_perfect_black_and_white_image_alone(kind):
-    x = (images() > 0.5).float()
-    assert difference(x, x, kind).tolist() == [0, 0, 0]
-    assert (difference(1 - x, x, kind) > 0).all()
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_the_difference_is_zero_for_a_perfect_black_and_white_image_alone(name):
+    x, difference = (images() > 0.5).float(), DIFFERENCES[name]
+    assert difference(x, x).tolist() == [0, 0, 0]
+    assert (difference(1 - x, x) > 0).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", DIFFERENCES)
 @pytest.mark.parametrize("shape", [(1, 1, 28, 28), (3, 28, 28), (3, 1, 1, 28), (1, 28, 28)], ids=str)
-def test_images_that_would_broadcast_are_refused(kind, shape):
+def test_images_that_would_broadcast_are_refused(name, shape):
     with pytest.raises(ValueError, match=r"^reconstruction \(3, 1, 28, 28\) and x \(.*differ in shape"):
-        difference(images(3), torch.zeros(shape), kind)
+        DIFFERENCES[name](images(3), torch.zeros(shape))
 
 
 def test_moments_and_distributions_that_would_broadcast_are_refused():
@@ -139,26 +138,23 @@ def test_moments_and_distributions_that_would_broadcast_are_refused():
         discrete_kl(torch.ones(1), torch.ones(4) / 4)
 
 
-@pytest.mark.parametrize("kind", ["l2", "mse", "", None])
-def test_an_unknown_difference_is_refused_with_the_known_ones(kind):
-    message = "^difference must be one of squared_error, cross_entropy, got "
-    with pytest.raises(ValueError, match=message):
-        difference(images(), images(), kind)
-    with pytest.raises(ValueError, match=message):
-        loss(Output(images(), torch.zeros(3, 2), None, None), images(), kind)
+@pytest.mark.parametrize("name", ["l2", "mse", ""])
+def test_an_unknown_difference_is_refused_with_the_known_ones(name):
+    with pytest.raises(ValueError, match="^difference must be one of 'squared_error', 'cross_entropy', got "):
+        loss(output(), images(), name)
 
 
 def output(mu=None, sigma=None, reconstruction=None):
     return Output(images(seed=1) if reconstruction is None else reconstruction, torch.zeros(3, 2), mu, sigma)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", DIFFERENCES)
 @pytest.mark.parametrize("kl_weight", [0, 0.5, 1.0, 4])
-def test_the_loss_is_difference_plus_weighted_kl_meaned_over_the_batch(kind, kl_weight):
+def test_the_loss_is_difference_plus_weighted_kl_meaned_over_the_batch(name, kl_weight):
     mu, sigma, x = random(3, 2, seed=3), random(3, 2, seed=4) + 0.1, images(seed=2)
-    by_image = [difference(output().reconstruction[[i]], x[[i]], kind).item()
+    by_image = [DIFFERENCES[name](output().reconstruction[[i]], x[[i]]).item()
                 + kl_weight * kl_to_standard_normal(mu[[i]], sigma[[i]]).item() for i in range(3)]
-    assert loss(output(mu, sigma), x, kind, kl_weight).item() == pytest.approx(sum(by_image) / 3, rel=1e-6)
+    assert loss(output(mu, sigma), x, name, kl_weight).item() == pytest.approx(sum(by_image) / 3, rel=1e-6)
 
 
 def test_by_default_the_kl_term_is_simply_added_to_the_squared_error():
@@ -169,24 +165,24 @@ def test_by_default_the_kl_term_is_simply_added_to_the_squared_error():
 @pytest.mark.parametrize("kl_weight", [0.0, 1.0, 100.0])
 def test_an_autoencoder_has_no_kl_term(kl_weight):
     x = images(seed=2)
-    assert torch.equal(loss(output(), x, kl_weight=kl_weight), difference(output().reconstruction, x).mean())
+    assert torch.equal(loss(output(), x, kl_weight=kl_weight), squared_error(output().reconstruction, x).mean())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", DIFFERENCES)
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_names_the_kl_term_and_the_count(kind, value):
+def test_a_loss_that_is_not_finite_names_the_kl_term_and_the_count(name, value):
     mu = torch.zeros(3, 2)
     mu[1, 0] = mu[2, 1] = value
     with pytest.raises(ValueError, match="^the loss is not finite: KL divergence for 2 of 3 images$"):
-        loss(output(mu, torch.ones(3, 2)), images(seed=2), kind)
+        loss(output(mu, torch.ones(3, 2)), images(seed=2), name)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_reconstruction_that_is_not_a_number_is_named_with_the_count(kind):
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_a_reconstruction_that_is_not_a_number_is_named_with_the_count(name):
     broken = images(seed=1)
     broken[2, 0, 5, 5] = math.nan
-    with pytest.raises(ValueError, match=f"^the loss is not finite: {kind} for 1 of 3 images$"):
-        loss(output(reconstruction=broken), images(seed=2), kind)
+    with pytest.raises(ValueError, match=f"^the loss is not finite: {name} for 1 of 3 images$"):
+        loss(output(reconstruction=broken), images(seed=2), name)
 
 
 def test_every_term_that_is_not_finite_is_named():

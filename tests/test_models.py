@@ -270,11 +270,11 @@ def test_every_parameter_of_the_model_learns(cls):
 
 
 @pytest.mark.parametrize("cls", AES + VAES)
-def test_the_kernels_beside_z_are_all_those_with_as_many_rows_or_columns_as_z(cls):
+def test_bottleneck_parameters_are_the_kernels_with_as_many_rows_or_columns_as_z(cls):
     model = new(cls, 5)
     expected = [p for p in model.parameters() if p.dim() > 1 and 5 in p.shape[:2]]
     assert len(expected) == (3 if cls in VAES else 2)
-    assert {id(p) for p in model.kernels_beside_z()} == {id(p) for p in expected}
+    assert {id(p) for p in model.bottleneck_parameters()} == {id(p) for p in expected}
 
 
 @pytest.mark.parametrize(("ae", "vae"), list(zip(AES, VAES, strict=True)))
@@ -327,21 +327,13 @@ def test_latent_vectors_of_a_wrong_type_are_refused_by_name(cls, z):
         cls(2).decode(z)
 
 
-@pytest.mark.parametrize("cls", AES + VAES)
-@pytest.mark.parametrize(("latent_dim", "error"), [
-    (0, ValueError), (-1, ValueError), (True, TypeError), (2.0, TypeError), ("2", TypeError), (None, TypeError)])
-def test_a_wrong_latent_dim_is_refused_by_name(cls, latent_dim, error):
-    with pytest.raises(error, match=f"^latent_dim must be .*got {latent_dim!r}$"):
-        cls(latent_dim)
-
-
 @pytest.mark.parametrize(("cls", "name", "value"), [
-    *((ConvAE, "channels", v) for v in (
-        (4, 16), (4, 16, 0), (4, 16, True), (4.0, 16, 64), ("4", 16, 64), "abc", 5, None)),
-    *((cls, "slope", v) for cls in AES for v in (-0.1, 1, float("nan"), True, "0.1", None)),
-    *((DenseAE, "hidden", v) for v in (0, -1, True, 400.0, "400", None)),
-    *((ConvAE, "normalised_layers", v) for v in ((1,), (5,), (2, 2), (3, 2), (2.0,), (True,), ([2],), 2, "23", None)),
+    *((cls, "latent_dim", value) for cls in AES + VAES for value in (0, True, 2.0, "2", None)),
+    *((cls, "slope", value) for cls in AES + VAES for value in (-0.1, 1, float("nan"), "0.1")),
+    *((cls, "channels", value) for cls in MODELS for value in ((4, 16), (4, 16, 0), "abc", None)),
+    *((cls, "normalised_layers", value) for cls in MODELS for value in ((1,), (3, 2), (2.0,), 2)),
+    (DenseAE, "hidden", 0), (DenseVAE, "hidden", 400.0),
 ], ids=str)
-def test_any_other_wrong_argument_is_refused_by_name(cls, name, value):
-    with pytest.raises(ValueError, match=f"^{name} must be .*got "):
-        cls(2, **{name: value})
+def test_argument_out_of_its_bound_is_refused_by_name(cls, name, value):
+    with pytest.raises((TypeError, ValueError), match=f"^{name} must be .*got "):
+        cls(**{"latent_dim": 2, name: value})

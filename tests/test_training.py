@@ -148,7 +148,7 @@ def test_training_leaves_the_images_alone(images):
 
 
 def test_labels_never_enter(monkeypatch, images, trained):
-    assert list(inspect.signature(train).parameters) == ["recipe", "images", "progress", "bar_position", "device", "threads"]
+    assert list(inspect.signature(train).parameters) == ["recipe", "images", "progress", "device", "threads"]
     # By default the images come from load_mnist: whatever labels come with them make no difference.
     monkeypatch.setattr(training, "load_mnist", lambda train: (images, None) if train else pytest.fail("test images"))
     assert digest(train(SHORT, progress=False).model) == digest(trained.model)
@@ -211,7 +211,7 @@ def test_every_optimiser_learns_with_every_schedule(images, changes):
 
 def test_muon_has_the_inner_kernels_and_adam_the_rest():
     model = ConvVAE(2)
-    muon, adam = training.make_optimisers(model, model.kernels_beside_z(), SHORT)
+    muon, adam = training.make_optimisers(model, model.bottleneck_parameters(), SHORT)
     assert {id(p) for group in muon.param_groups for p in group["params"]} == {
         id(p) for name, p in model.named_parameters()
         if p.ndim == 4 and name not in ("to_mu.weight", "to_sigma.weight", "decoder.0.0.weight")}
@@ -220,7 +220,7 @@ def test_muon_has_the_inner_kernels_and_adam_the_rest():
 
 def test_the_schedule_ends_at_zero_and_peaks_at_the_recipe_s_rate():
     model = ConvVAE(2)
-    for optimiser in training.make_optimisers(model, model.kernels_beside_z(), SHORT):
+    for optimiser in training.make_optimisers(model, model.bottleneck_parameters(), SHORT):
         peak = optimiser.param_groups[0]["lr"]
         schedule = training.make_schedule(optimiser, SHORT, steps=100)
         rates = []
@@ -266,7 +266,7 @@ def test_models_trained_side_by_side_are_those_trained_alone(images, trained):
     assert together[1] == digest(train(recipes[1], images, progress=False).model)
 
 
-def _train_beside(recipe, images, line):
+def _train_beside(recipe, images, *_):
     return digest(train(recipe, images, progress=False).model)
 
 

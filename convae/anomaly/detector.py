@@ -18,7 +18,7 @@ from torch.nn.functional import avg_pool2d
 
 from convae.anomaly.space import Space
 from convae.data import check_images
-from convae.recipes import Recipe
+from convae.recipes import ConvRecipe, Recipe
 from convae.training import train
 
 # Chosen on Fashion-MNIST's training images and on digits of other sources than MNIST: see the
@@ -117,7 +117,7 @@ class Detector:
         if epochs is None:
             epochs = min(max(round(SEEN / len(images)), EPOCHS[0]), EPOCHS[1])
         batch_size = min(128, len(images))
-        recipes = [Recipe("vae", latent_dim, epochs=epochs, batch_size=batch_size, seed=each)
+        recipes = [ConvRecipe("vae", latent_dim, epochs=epochs, batch_size=batch_size, seed=each)
                    for each in seeds_of(members, seed)]
         models = [train(recipe, images, progress).model for recipe in recipes]
         return cls.of(models, recipes[0], images)
@@ -217,7 +217,7 @@ def seeds_of(members: int, seed: int) -> list[int]:
 
 def constants() -> list:
     """All that decides on the scores beside :meth:`Detector.fit`'s arguments."""
-    return [FLOOR, AXES, NEIGHBOURS, MEMORY, SEEN, EPOCHS, BLUR, USUAL, Recipe("vae", 16).to_dict()]
+    return [FLOOR, AXES, NEIGHBOURS, MEMORY, SEEN, EPOCHS, BLUR, USUAL, ConvRecipe("vae", 16).to_dict()]
 
 
 @torch.no_grad()

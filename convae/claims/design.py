@@ -11,7 +11,7 @@ import numpy as np
 
 from convae.claims import measure
 from convae.dense import hidden_like_conv
-from convae.recipes import Recipe
+from convae.recipes import ConvRecipe, DenseRecipe, Recipe
 from convae.reproduce.sweep import Task
 
 # Seed 0 takes no part: its models had been seen when the thresholds were chosen.
@@ -53,14 +53,14 @@ def seeds() -> dict[RunKey, Task]:
     for seed, model, d in product(SEEDS, ("ae", "vae"), DIMENSIONS):
         like_conv = {"hidden": hidden_like_conv(model, d)}
         recipes = {
-            "conv": Recipe(model, d, seed=seed),
-            "small": Recipe(model, d, "dense", seed=seed, **like_conv),
-            "wide": Recipe(model, d, "dense", seed=seed, **WIDE),
+            "conv": ConvRecipe(model, d, seed=seed),
+            "small": DenseRecipe(model, d, seed=seed, **like_conv),
+            "wide": DenseRecipe(model, d, seed=seed, **WIDE),
         }
         for family, recipe in recipes.items():
             tasks[RunKey(family, f"{model}_{d}d", seed, None)] = measure.task(recipe)
     for seed, d in product(SEEDS, (3, 64)):
-        recipe = Recipe("vae", d, seed=seed)
+        recipe = ConvRecipe("vae", d, seed=seed)
         tasks[RunKey("split", f"vae_{d}d", seed, None)] = measure.task(recipe, held_out=10_000)
     return tasks
 
@@ -125,4 +125,4 @@ def _recipe(architecture, model, d, seed, choices):
         options |= {"channels": channels, "normalised_layers": choices["normalised_layers"]}
     else:
         options["hidden"] = hidden_like_conv(model, d, channels)
-    return Recipe(model, d, architecture, seed=seed, **options)
+    return Recipe.from_name(f"{architecture}_{model}_{d}d", seed=seed, **options)

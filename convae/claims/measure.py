@@ -21,7 +21,7 @@ from convae._io import key_of, plain
 from convae.data import load_mnist
 from convae.evaluation import correction, damage, errors, latent, recognition, sharpness, shifts
 from convae.evaluation.inference import decode, encode, evaluate, reconstruct
-from convae.losses import difference
+from convae.losses import squared_error
 from convae.models import count
 from convae.pretrained import load_card, load_pretrained
 from convae.recipes import Recipe
@@ -207,7 +207,7 @@ def of_errors(model, trained_on, held_out) -> dict:
     """Claims F and G: errors of images trained on, of images not trained on, and of pictures unlike
     digits."""
     def error(pictures):
-        return difference(reconstruct(model, pictures), pictures).double().numpy()
+        return squared_error(reconstruct(model, pictures), pictures).double().numpy()
 
     images = test_set()[0]
     train, new = error(trained_on), error(images)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from convae.losses import difference, kl_to_standard_normal
+from convae.losses import DIFFERENCES, kl_to_standard_normal
 from convae.recipes import Recipe
 from convae.training import reproducible
 
@@ -78,6 +78,6 @@ def evaluate(model: nn.Module, recipe: Recipe, images: Tensor) -> dict[str, floa
             else:
                 z = model.encode(x)
             reconstruction = model.decode(z)
-            by_image = difference(reconstruction, x, recipe.difference)
+            by_image = DIFFERENCES[recipe.difference](reconstruction, x)
             terms["difference"] += by_image.sum().item() / len(images)
     return {"loss": terms["difference"] + recipe.kl_weight * terms["kl_divergence"], **terms}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from convae.evaluation.damage import shifted
 from convae.evaluation.inference import decode, encode
 from convae.evaluation.recognition import classify, misrecognised
-from convae.losses import difference
+from convae.losses import squared_error
 
 DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0))  # right, left, down, up
 
@@ -39,7 +39,7 @@ def respond(model: nn.Module, classifier, images: Tensor, pixels: int) -> Respon
         inputs = shifted(images, rows, columns)
         z = encode(model, inputs)
         outputs = decode(model, z)
-        error = difference(outputs, inputs).double().sum() / inputs.double().square().sum()
+        error = squared_error(outputs, inputs).double().sum() / inputs.double().square().sum()
         moved_back = classify(classifier, shifted(outputs, -rows, -columns))
         wrong = misrecognised(at_rest, moved_back).mean()
         displacement = (_root_mean_square(z - z_at_rest) / radius).double()

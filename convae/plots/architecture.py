@@ -15,7 +15,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from convae.losses import difference, kl_to_standard_normal
+from convae.losses import kl_to_standard_normal, squared_error
 from convae.models import ConvAE, ConvVAE
 from convae.plots.introspection import layers, sum_at_one_unit, window_start
 from convae.plots.style import FAINT, INK, new_figure
@@ -62,7 +62,7 @@ def autoencoder(model: ConvAE, image: Tensor) -> Figure:
     found = layers(model, image)
     canvas = _Canvas(12, HEIGHT)
     encoder, decoder = _draw_network(canvas, found)
-    far = difference(found[-1].values[None], image[None]).item()
+    far = squared_error(found[-1].values[None], image[None]).item()
     _draw_heading(canvas, "Convolutional autoencoder", f"difference  =  {far:.1f}")
 
     latent = _named(found, "z").values.flatten()
@@ -93,7 +93,7 @@ def variational_autoencoder(model: ConvVAE, image: Tensor, epsilon: Tensor) -> F
     encoder, decoder = _draw_network(canvas, found)
     mu, sigma = (_named(found, name).values.flatten() for name in "μσ")
     kl = kl_to_standard_normal(mu[None], sigma[None]).item()
-    far = difference(found[-1].values[None], image[None]).item()
+    far = squared_error(found[-1].values[None], image[None]).item()
     _draw_heading(canvas, "Convolutional variational autoencoder",
                   f"difference + $D_{{KL}}$  =  {far:.1f} + {kl:.1f}")
 

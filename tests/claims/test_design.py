@@ -8,7 +8,8 @@ import pytest
 
 from convae import Recipe
 from convae.claims.design import CHOICES, DIMENSIONS, REPLICATES, SEEDS, STUDIES, WIDE, design
-from convae.dense import count
+from convae.dense import count, hidden_like_conv
+from convae.recipes import ConvRecipe, DenseRecipe
 
 AMONG_THREE = [name for name, values in CHOICES.items() if len(values) == 3]
 
@@ -57,7 +58,7 @@ def test_every_universe_has_the_same_models_from_every_replicate(studies):
 def test_a_universes_choices_are_in_its_recipes(studies):
     rows = design()
     for run, task in studies["universes"].items():
-        choices, recipe, default = rows[run.universe], task.arguments["recipe"], Recipe("vae", 2)
+        choices, recipe, default = rows[run.universe], task.arguments["recipe"], Recipe.from_name("conv_vae_2d")
         assert (recipe.difference, recipe.slope, recipe.epochs) == (choices["difference"], choices["slope"], choices["epochs"])
         training = (recipe.optimiser, recipe.schedule, recipe.learning_rate)
         assert training == {"adam": ("adam", "constant", 1e-3),
@@ -70,7 +71,7 @@ def test_a_universes_choices_are_in_its_recipes(studies):
 
 
 def test_the_first_value_of_a_choice_is_the_recipes_default_where_all_models_share_it():
-    default = Recipe("vae", 2)
+    default = Recipe.from_name("conv_vae_2d")
     for name in ("difference", "slope", "optimiser", "normalised_layers", "kl_weight"):
         assert CHOICES[name][0] == getattr(default, name)
     assert CHOICES["layer4_maps"][0] == default.channels[2]
@@ -90,9 +91,9 @@ def test_over_seeds_nothing_but_the_seed_differs_from_the_defaults(studies):
         recipe = task.arguments["recipe"]
         model, d, seed = recipe.model, recipe.latent_dim, run.seed
         assert recipe == {
-            "conv": Recipe(model, d, seed=seed), "split": Recipe(model, d, seed=seed),
-            "small": Recipe(model, d, "dense", hidden=recipe.hidden, seed=seed),
-            "wide": Recipe(model, d, "dense", seed=seed, **WIDE)}[run.family]
+            "conv": ConvRecipe(model, d, seed=seed), "split": ConvRecipe(model, d, seed=seed),
+            "small": DenseRecipe(model, d, hidden=hidden_like_conv(model, d), seed=seed),
+            "wide": DenseRecipe(model, d, seed=seed, **WIDE)}[run.family]
         assert task.arguments["held_out"] == (10_000 if run.family == "split" else 0)
 
 

@@ -1,9 +1,9 @@
 """The judge: probabilities, accuracy, and a training that is as reproducible as the
 autoencoders'."""
 
-import dataclasses
 import hashlib
 
+import attrs
 import pytest
 import safetensors.torch
 import torch
@@ -67,12 +67,12 @@ def test_training_is_reproducible_and_leaves_the_callers_generator_alone(few):
 
 
 def test_another_seed_gives_another_classifier(few):
-    first, second = (train_classifier(dataclasses.replace(SHORT, seed=s), progress=False).model for s in (2, 3))
+    first, second = (train_classifier(attrs.evolve(SHORT, seed=s), progress=False).model for s in (2, 3))
     assert digest(first) != digest(second)
 
 
 def test_it_learns_to_read(few, digits):
-    model, history = train_classifier(dataclasses.replace(SHORT, epochs=8), progress=False)
+    model, history = train_classifier(attrs.evolve(SHORT, epochs=8), progress=False)
     assert len(history) == 8
     assert history[-1] < history[0] / 2
     assert not model.training

@@ -152,9 +152,9 @@ def test_a_wide_layer_says_how_many_of_its_maps_are_drawn(image):
 
 
 def test_the_loss_terms_in_figure_3_are_those_of_the_draw(image):
-    from convae.losses import difference, kl_to_standard_normal
+    from convae.losses import kl_to_standard_normal, squared_error
     model, epsilon = build(ConvVAE, 2), torch.tensor([0.3, -1.2])
     mu, sigma = model.posterior(image[None])
     output = model.decode(mu + epsilon * sigma)
-    expected = f"{difference(output, image[None]).item():.1f} + {kl_to_standard_normal(mu, sigma).item():.1f}"
+    expected = f"{squared_error(output, image[None]).item():.1f} + {kl_to_standard_normal(mu, sigma).item():.1f}"
     assert any(text.endswith(expected) for text in words(variational_autoencoder(model, image, epsilon)))

@@ -18,7 +18,7 @@ from convae._io import ROOT
 from convae.reproduce.readme import replace_block
 
 RESULTS = ROOT / "benchmarks" / "results.json"
-EPOCHS = Recipe(model="vae", latent_dim=2).epochs
+EPOCHS = Recipe.from_name("conv_vae_2d").epochs
 
 
 def made_up(plain=10.0, ours=30.0):
@@ -76,7 +76,7 @@ def test_the_operations_are_those_of_the_layers():
     # the first layer needs two.
     first = 14 ** 2 * 4 * 16
     forward = 2 * (first + 7 ** 2 * 16 * 64 + 9 * 64 * 144) + 6 * 576
-    assert speed.operations(Recipe(model="vae", latent_dim=2)) == 2 * (3 * forward - first)
+    assert speed.operations(Recipe.from_name("conv_vae_2d")) == 2 * (3 * forward - first)
 
 
 def test_the_peak_and_the_passes_are_measured():
@@ -92,7 +92,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path):
 
 
 def test_peers_train_pytorchs_own_layers_of_the_same_model():
-    recipe = Recipe(model="vae", latent_dim=2)
+    recipe = Recipe.from_name("conv_vae_2d")
     model, ours = peers.build(recipe).eval(), ConvVAE(2).eval()
     kinds = {type(m) for m in model.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))}
     assert kinds == {nn.Conv2d, nn.ConvTranspose2d}
@@ -125,7 +125,7 @@ def test_the_readme_has_the_committed_results():
 
 def test_the_committed_results_are_of_the_present_recipe():
     for setting, measured in json.loads(RESULTS.read_text())["settings"].items():
-        assert measured["convae_recipe"] == Recipe(**quality.SETTINGS[setting]).key
+        assert measured["convae_recipe"] == Recipe.from_dict(quality.SETTINGS[setting]).key
 
 
 def test_the_other_peers_losses_fall_as_the_plain_loops():
@@ -153,7 +153,7 @@ def test_a_peer_trains_and_shows_its_model(peer, monkeypatch):
     for place in ("convae.load_mnist", "convae.training.load_mnist"):
         monkeypatch.setattr(place, lambda train: (images, labels))
     monkeypatch.setattr(peers, "_loader", lambda: DataLoader(TensorDataset(images, labels), peers.BATCH_SIZE))
-    recipe, seen = Recipe(model="vae", latent_dim=2, epochs=2), []
+    recipe, seen = Recipe.from_name("conv_vae_2d", epochs=2), []
     torch.manual_seed(recipe.seed)
     before = loss(recipe.build()(images), images).item()
     torch.manual_seed(recipe.seed)  # every peer starts from these weights

@@ -13,7 +13,7 @@ import torch
 from convae.anomaly.study import tables
 from convae.claims import design
 from convae.pretrained import SHIPPED, shipped_recipe
-from convae.recipes import Recipe
+from convae.recipes import ConvRecipe, DenseRecipe
 
 PINS = json.loads((Path(__file__).parent / "pins.json").read_text(encoding="utf-8"))
 STUDIES = {
@@ -21,8 +21,9 @@ STUDIES = {
     **{name: tasks() for name, tasks in tables.STUDIES.items()},
 }
 FRESH = {
-    "conv_ae_2d": Recipe("ae", 2), "conv_vae_3d": Recipe("vae", 3), "conv_vae_64d": Recipe("vae", 64, normalised_layers=()),
-    "dense_ae_2d": Recipe("ae", 2, "dense"), "dense_vae_64d": Recipe("vae", 64, "dense", hidden=30),
+    "conv_ae_2d": ConvRecipe("ae", 2), "conv_vae_3d": ConvRecipe("vae", 3),
+    "conv_vae_64d": ConvRecipe("vae", 64, normalised_layers=()),
+    "dense_ae_2d": DenseRecipe("ae", 2), "dense_vae_64d": DenseRecipe("vae", 64, hidden=30),
     "classifier": shipped_recipe("classifier"),
 }
 

@@ -282,8 +282,8 @@ def test_a_worker_killed_on_this_machine_is_replaced(tmp_path, monkeypatch):
 def test_a_sweep_with_a_worker_killed_in_the_middle_of_a_task_gives_the_records_of_measuring_here(
         scheduler, start_worker, one_thread, tmp_path):
     # MNIST and all measurements, but as little training as can be
-    recipes = (Recipe("vae", 64, "dense", hidden=50, epochs=1),
-               Recipe("ae", 2, channels=(2, 2, 2), epochs=1))
+    recipes = (Recipe.from_name("dense_vae_64d", hidden=50, epochs=1),
+               Recipe.from_name("conv_ae_2d", channels=(2, 2, 2), epochs=1))
     tasks = make_tasks(measured, tmp_path, range(2))
     for task, recipe in zip(tasks, recipes, strict=True):
         task.arguments["recipe"] = recipe

@@ -18,7 +18,7 @@ from convae.anomaly.detector import Detector, constants
 from convae.data import load_mnist
 from convae.evaluation.defects import KINDS, LEVELS, make_defects
 from convae.evaluation.inference import reconstruct
-from convae.losses import difference
+from convae.losses import squared_error
 from convae.recipes import Recipe
 from convae.reproduce.sweep import Task
 from convae.training import train
@@ -57,7 +57,7 @@ def measure(model, recipe: Recipe) -> dict:
                 **{name: _located(found, masks, (damaged - clean)[:, 0].numpy()) for name, found in maps.items()},
                 "repair": round(error_ratio(repaired, damaged, clean), 5),
             }
-    return {"clean_error": round(difference(outputs, clean).mean().item(), 4), "defects": defects}
+    return {"clean_error": round(squared_error(outputs, clean).mean().item(), 4), "defects": defects}
 
 
 def clean_images() -> Tensor:
@@ -69,7 +69,7 @@ def clean_images() -> Tensor:
 def error_ratio(repaired: Tensor, damaged: Tensor, clean: Tensor) -> float:
     """Squared error to the clean images of the repaired ones, over that of the damaged ones: below
     1 is a repair."""
-    return (difference(repaired, clean).sum() / difference(damaged, clean).sum()).item()
+    return (squared_error(repaired, clean).sum() / squared_error(damaged, clean).sum()).item()
 
 
 def without_a_network(dimensions) -> dict:
@@ -94,7 +94,7 @@ def without_a_network(dimensions) -> dict:
     for defect, kind, level in ((f"{kind} {level}", kind, level) for kind in KINDS for level in LEVELS):
         damaged, masks = make_defects(clean, kind, level)
         damage = (damaged - clean)[:, 0].numpy()
-        made[defect] = round(difference(damaged, clean).mean().item(), 4)
+        made[defect] = round(squared_error(damaged, clean).mean().item(), 4)
         blurred = ndimage.gaussian_filter(damaged[:, 0].numpy(), (0, 1.5, 1.5))
         from_grey = _right_sign(damaged[:, 0].numpy() - 0.5, masks, damage)
         located[defect] = _located(blurred, masks, damage) | {"right_sign": from_grey}
@@ -139,7 +139,7 @@ def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
 
 
 def _scores(outputs, detector, images):
-    found = {"squared_error": difference(outputs, images).numpy()}
+    found = {"squared_error": squared_error(outputs, images).numpy()}
     if detector:
         found |= {name: score.numpy() for name, score in detector.all_scores(images).items()}
     return found

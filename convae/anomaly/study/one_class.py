@@ -24,7 +24,7 @@ from convae.anomaly.detector import Detector, Member, constants
 from convae.anomaly.space import Space
 from convae.anomaly.study import datasets
 from convae.evaluation.inference import decode, reconstruct
-from convae.losses import difference, kl_to_standard_normal
+from convae.losses import kl_to_standard_normal, squared_error
 from convae.recipes import Recipe
 from convae.reproduce.sweep import Task
 from convae.training import reproducible
@@ -101,8 +101,8 @@ def network_scores(found: Detector, images: Tensor, test: Tensor) -> dict[str, n
     with torch.no_grad(), reproducible(recipe.seed):
         mu, sigma = map(torch.cat, zip(*(model.posterior(part) for part in test.split(1000)), strict=True))
         normal_mu = torch.cat([model.posterior(part)[0] for part in images.split(1000)])
-        error = difference(reconstruct(model, test), test)
-        samples = [difference(decode(model, torch.distributions.Normal(mu, sigma).sample()), test) for _ in range(SAMPLES)]
+        error = squared_error(reconstruct(model, test), test)
+        samples = [squared_error(decode(model, torch.distributions.Normal(mu, sigma).sample()), test) for _ in range(SAMPLES)]
     few = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(recipe.seed))[:detector.MEMORY]]
     known, seen = ([each.flatten(1) for each in _look(model, x)] for x in (few, test))
     return {

@@ -44,7 +44,7 @@ def rest_tasks() -> list[Task]:
 def defect_tasks() -> list[Task]:
     """Autoencoders of all digits: the paper's VAE in every dimension, the other families in
     some."""
-    return [localisation.task(Recipe(model, d, architecture, difference=difference, seed=seed,
+    return [localisation.task(Recipe.from_name(f"{architecture}_{model}_{d}d", difference=difference, seed=seed,
                               **({"hidden": hidden_like_conv(model, d)} if architecture == "dense" else {})))
             for family, (model, architecture, difference) in FAMILIES.items()
             for d, seeds in (DIMENSIONS if family == "vae" else OTHER_DIMENSIONS).items() for seed in seeds]

@@ -15,7 +15,7 @@ from convae.anomaly.model import Inspector
 from convae.anomaly.study.localisation import region_overlap
 from convae.anomaly.views import Tiles
 from convae.evaluation.inference import reconstruct
-from convae.losses import difference
+from convae.losses import squared_error
 from convae.reproduce.sweep import Task
 
 VERSION = 7               # of what is measured and how: another version makes other keys
@@ -209,7 +209,7 @@ def run(texture: str, seed: int) -> dict:
                  "combined": list(inspector.scores(images))}
         for image in images:
             part = torch.from_numpy(tiles.cut(image, tiles.corners(SIDE, SIDE)))[:, None].double()
-            found["squared_error"].append(difference(reconstruct(model, part), part).max().item())
+            found["squared_error"].append(squared_error(reconstruct(model, part), part).max().item())
             found["gaussian_averaged"].append(of_tiles.distances(part).max().item())
         return found
 
