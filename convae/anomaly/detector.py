@@ -215,11 +215,6 @@ def seeds_of(members: int, seed: int) -> list[int]:
     return [(seed + i * 1_000_003) % 2**31 for i in range(members)]
 
 
-def constants() -> list:
-    """All that decides on the scores beside :meth:`Detector.fit`'s arguments."""
-    return [FLOOR, AXES, NEIGHBOURS, MEMORY, SEEN, EPOCHS, BLUR, USUAL, ConvRecipe("vae", 16).to_dict()]
-
-
 @torch.no_grad()
 def look(model, images: Tensor) -> tuple[Tensor, Tensor]:
     """What a model in double precision makes of `images` ``(N, 1, 28, 28)``.

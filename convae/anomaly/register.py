@@ -61,11 +61,6 @@ class Register(NamedTuple):
         return (aligned - self.mean) / self.deviation
 
 
-def constants() -> list:
-    """All that decides on a register beside the images."""
-    return [REACH, ROUNDS, APART, AGREE, SMALLEST]
-
-
 class Placed(NamedTuple):
     """An image ``(H, W)`` where normal ones are."""
 

@@ -25,12 +25,6 @@ _AT_ONCE = 500        # images of the network's size
 _LARGE_AT_ONCE = 16   # images of any size
 
 
-def constants() -> list:
-    """All that decides on the scores of a view beside the detector, the Gaussian and the
-    register."""
-    return [TILES, REFERENCES, PIXELS, FEWEST, SMALLEST]
-
-
 class Look(NamedTuple):
     """What a view makes of one image."""
 

@@ -14,7 +14,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor
 
 from convae._io import key_of
-from convae.anomaly.detector import Detector, constants
+from convae.anomaly.detector import Detector
+from convae.anomaly.study.keys import detector_constants
 from convae.data import load_mnist
 from convae.evaluation.defects import KINDS, LEVELS, make_defects
 from convae.evaluation.inference import reconstruct
@@ -30,7 +31,7 @@ OVERLAP_UP_TO = 0.3    # share of false pixels up to which region overlap counts
 
 def task(recipe: Recipe) -> Task:
     """One autoencoder of all digits, trained and measured."""
-    key = key_of([recipe.to_dict(), constants(), VERSION])
+    key = key_of([recipe.to_dict(), detector_constants(), VERSION])
     return Task(f"{recipe.name} {recipe.difference} seed {recipe.seed}", key, run, {"recipe": recipe})
 
 
@@ -50,14 +51,16 @@ def measure(model, recipe: Recipe) -> dict:
     for kind in KINDS:
         for level in LEVELS:
             damaged, masks = make_defects(clean, kind, level)
+            damage = (damaged - clean)[:, 0].numpy()
             repaired = reconstruct(model, damaged)
             scores, maps = _scores(repaired, detector, damaged), _maps(repaired, detector, damaged)
             defects[f"{kind} {level}"] = {
-                "image_auroc": {name: round(_auroc(before[name], score), 5) for name, score in scores.items()},
-                **{name: _located(found, masks, (damaged - clean)[:, 0].numpy()) for name, found in maps.items()},
-                "repair": round(error_ratio(repaired, damaged, clean), 5),
+                "image_auroc": {name: auroc(before[name], score) for name, score in scores.items()},
+                **{name: _located(signed, masks, damage) for name, signed in maps.items()},
+                "repair": error_ratio(repaired, damaged, clean),
             }
-    return {"clean_error": round(squared_error(outputs, clean).mean().item(), 4), "defects": defects}
+    clean_error = squared_error(outputs, clean).mean().item()
+    return {"clean_error": round(clean_error, 4), "defects": defects}
 
 
 def clean_images() -> Tensor:
@@ -69,7 +72,8 @@ def clean_images() -> Tensor:
 def error_ratio(repaired: Tensor, damaged: Tensor, clean: Tensor) -> float:
     """Squared error to the clean images of the repaired ones, over that of the damaged ones: below
     1 is a repair."""
-    return (squared_error(repaired, clean).sum() / squared_error(damaged, clean).sum()).item()
+    ratio = squared_error(repaired, clean).sum() / squared_error(damaged, clean).sum()
+    return round(ratio.item(), 5)
 
 
 def without_a_network(dimensions) -> dict:
@@ -88,81 +92,95 @@ def without_a_network(dimensions) -> dict:
         ``located``: how well the damaged image itself shows the damage, blurred, or, for the sign,
         less an even grey.
     """
-    clean, flat = clean_images(), load_mnist(train=True)[0].flatten(1).numpy()
-    pca = PCA(max(dimensions), svd_solver="covariance_eigh").fit(flat)
-    made, repair, located = {}, {"median": {}, **{f"pca_{d}d": {} for d in dimensions}}, {}
-    for defect, kind, level in ((f"{kind} {level}", kind, level) for kind in KINDS for level in LEVELS):
-        damaged, masks = make_defects(clean, kind, level)
-        damage = (damaged - clean)[:, 0].numpy()
-        made[defect] = round(squared_error(damaged, clean).mean().item(), 4)
-        blurred = ndimage.gaussian_filter(damaged[:, 0].numpy(), (0, 1.5, 1.5))
-        from_grey = _right_sign(damaged[:, 0].numpy() - 0.5, masks, damage)
-        located[defect] = _located(blurred, masks, damage) | {"right_sign": from_grey}
-        median = torch.from_numpy(ndimage.median_filter(damaged.numpy(), (1, 1, 3, 3)))
-        repair["median"][defect] = round(error_ratio(median, damaged, clean), 5)
-        codes = pca.transform(damaged.flatten(1).numpy())
-        for d in dimensions:
-            output = torch.from_numpy(codes[:, :d] @ pca.components_[:d] + pca.mean_).clamp(0, 1).view_as(clean)
-            repair[f"pca_{d}d"][defect] = round(error_ratio(output, damaged, clean), 5)
+    clean = clean_images()
+    train_images = load_mnist(train=True)[0].flatten(1).numpy()
+    pca = PCA(max(dimensions), svd_solver="covariance_eigh").fit(train_images)
+    made, located = {}, {}
+    repair: dict[str, dict] = {"median": {}, **{f"pca_{d}d": {} for d in dimensions}}
+    for kind in KINDS:
+        for level in LEVELS:
+            defect = f"{kind} {level}"
+            damaged, masks = make_defects(clean, kind, level)
+            damage = (damaged - clean)[:, 0].numpy()
+            made[defect] = round(squared_error(damaged, clean).mean().item(), 4)
+            pixels = damaged[:, 0].numpy()
+            blurred = ndimage.gaussian_filter(pixels, (0, 1.5, 1.5))
+            located[defect] = _located(blurred, masks, damage)
+            located[defect]["right_sign"] = _right_sign(pixels - 0.5, masks, damage)
+            median = torch.from_numpy(ndimage.median_filter(damaged.numpy(), (1, 1, 3, 3)))
+            repair["median"][defect] = error_ratio(median, damaged, clean)
+            codes = pca.transform(damaged.flatten(1).numpy())
+            for d in dimensions:
+                output = torch.from_numpy(codes[:, :d] @ pca.components_[:d] + pca.mean_)
+                output = output.clamp(0, 1).view_as(clean)
+                repair[f"pca_{d}d"][defect] = error_ratio(output, damaged, clean)
     return {"error_made": made, "repair": repair, "located": located}
 
 
 def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
-    """Per-region overlap (PRO), in [0, 1].
+    """Area under per-region overlap against false-positive rate, up to :data:`OVERLAP_UP_TO`,
+    normalised to [0, 1] (PRO).
 
-    The share of each damaged region that is found, averaged over regions, against the share of
-    sound pixels that are falsely found; the area under that curve up to :data:`OVERLAP_UP_TO`,
-    divided by it.
-
-    Bergmann et al., "The MVTec Anomaly Detection Dataset" (2021), section 5.2.
+    The overlap is the share of each damaged region that is found, averaged over regions; Bergmann
+    et al., "The MVTec Anomaly Detection Dataset" (2021), section 5.2.
 
     Parameters
     ----------
     maps, masks : ndarray
         ``(N, H, W)``: how anomalous each pixel is, and whether it was damaged.
     """
-    regions, weights = np.zeros(masks.shape, int), [0.0]
-    for labels, mask in zip(regions, masks, strict=True):
-        found, count = ndimage.label(mask, np.ones((3, 3)))
-        labels[mask] = found[mask] + len(weights) - 1
-        weights += (1 / np.bincount(found[mask], minlength=count + 1)[1:]).tolist()
+    weights = np.zeros(masks.shape)  # of each damaged pixel: its share of its region
+    regions = 0
+    for weights_of_image, mask in zip(weights, masks, strict=True):
+        labels, count = ndimage.label(mask, np.ones((3, 3)))
+        areas = np.bincount(labels[mask], minlength=count + 1)
+        weights_of_image[mask] = 1 / areas[labels[mask]]
+        regions += count
     order = np.argsort(-maps, axis=None, kind="stable")
     values = maps.ravel()[order]
     last = np.flatnonzero(np.append(np.diff(values) != 0, True))  # pixels that tie are found together
-    overlap = np.cumsum(np.asarray(weights)[regions.ravel()[order]])[last] / (len(weights) - 1)
-    false = np.cumsum(~masks.ravel()[order])[last] / (~masks).sum()
-    false, overlap = np.concatenate([[0], false]), np.concatenate([[0], overlap])
-    inside = false <= OVERLAP_UP_TO
-    x = np.append(false[inside], OVERLAP_UP_TO)
-    y = np.append(overlap[inside], np.interp(OVERLAP_UP_TO, false, overlap))
+    overlap = np.cumsum(weights.ravel()[order])[last] / regions
+    sound = ~masks.ravel()[order]
+    false_positives = np.cumsum(sound)[last] / sound.sum()
+    overlap = np.append(0, overlap)
+    false_positives = np.append(0, false_positives)
+    inside = false_positives <= OVERLAP_UP_TO
+    at_limit = np.interp(OVERLAP_UP_TO, false_positives, overlap)
+    x = np.append(false_positives[inside], OVERLAP_UP_TO)
+    y = np.append(overlap[inside], at_limit)
     return float(np.trapezoid(y, x) / OVERLAP_UP_TO)
 
 
 def _scores(outputs, detector, images):
-    found = {"squared_error": squared_error(outputs, images).numpy()}
+    scores = {"squared_error": squared_error(outputs, images).numpy()}
     if detector:
-        found |= {name: score.numpy() for name, score in detector.all_scores(images).items()}
-    return found
+        scores |= {name: score.numpy() for name, score in detector.all_scores(images).items()}
+    return scores
 
 
 def _maps(outputs, detector, images):
-    found = {"squared_error": (images - outputs)[:, 0].numpy()}
-    return found | ({"detector": detector.explain(images)[1].numpy()} if detector else {})
+    maps = {"squared_error": (images - outputs)[:, 0].numpy()}
+    if detector:
+        maps["detector"] = detector.explain(images)[1].numpy()
+    return maps
 
 
 def _located(differences, masks, damage):
     """How well signed differences ``(N, 28, 28)`` show the damaged pixels, and whether ink is
     missing there or too much."""
-    size = np.abs(differences)
+    size, damaged = np.abs(differences), masks.ravel()
     return {"right_sign": _right_sign(differences, masks, damage),
-            "pixel_auroc": round(roc_auc_score(masks.ravel(), size.ravel()), 5),
-            "pixel_precision": round(average_precision_score(masks.ravel(), size.ravel()), 5),
+            "pixel_auroc": round(roc_auc_score(damaged, size.ravel()), 5),
+            "pixel_precision": round(average_precision_score(damaged, size.ravel()), 5),
             "region_overlap": round(region_overlap(size, masks), 5)}
 
 
 def _right_sign(differences, masks, damage):
-    return round(float((np.sign(differences) == np.sign(damage))[masks].mean()), 5)
+    right = np.sign(differences) == np.sign(damage)
+    return round(float(right[masks].mean()), 5)
 
 
-def _auroc(normal, anomalous):
-    return roc_auc_score(np.repeat([0, 1], [len(normal), len(anomalous)]), np.concatenate([normal, anomalous]))
+def auroc(normal, anomalous) -> float:
+    """Area under the ROC curve of two samples of scores, to five digits."""
+    labels = np.repeat([0, 1], [len(normal), len(anomalous)])
+    return round(float(roc_auc_score(labels, np.concatenate([normal, anomalous]))), 5)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from convae._io import FIGURES
+from convae.anomaly.study.textures import PARTS
 from convae.evaluation.intervals import Estimate
 from convae.reproduce.readme import render
 
 ANOMALY = FIGURES / "anomaly.json"
 TEMPLATE = Path(__file__).with_name("readme.md.j2")
-PARTS = ("part", "plate")  # the textures that show a part on a ground
 
 SCORES = {  # names of the anomaly scores in figures/anomaly.json
     "squared_error": "plain error (the paper's score)",

@@ -9,7 +9,8 @@ import numpy as np
 
 from convae._io import to_json, write_all_atomically
 from convae.anomaly.conformal import expected_rate
-from convae.anomaly.study import false_alarms, localisation, one_class, results, textures
+from convae.anomaly.study import false_alarms, large_images, localisation, one_class, results
+from convae.anomaly.study.textures import TEXTURES
 from convae.dense import hidden_like_conv
 from convae.evaluation.defects import KINDS
 from convae.evaluation.intervals import mean_with_t_interval
@@ -18,36 +19,53 @@ from convae.reproduce import readme
 from convae.reproduce.sweep import Task, sweep_studies
 
 RECORDS = Path(__file__).parent / "records"
-PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
+PUBLISHED = Path(__file__).with_name("published.toml")
+DATA_SETS = {"mnist": 5, "digits": 5, "fashion": 2}  # with the number of seeds of each
+REST_DIMENSIONS = {16: 2, 2: 1, 32: 1}               # the same by latent dimension
 DIMENSIONS = dict.fromkeys((2, 4, 8, 16, 32, 64, 128), (1, 2, 3))  # with the seeds of each
 OTHER_DIMENSIONS = dict.fromkeys((2, 8, 32, 128), (1, 2))
-FAMILIES = {  # of the autoencoders that repair local defects
-    "vae": ("vae", "conv", "squared_error"), "vae_cross_entropy": ("vae", "conv", "cross_entropy"),
-    "ae": ("ae", "conv", "squared_error"), "dense_vae": ("vae", "dense", "squared_error"),
+FAMILIES = {  # of the autoencoders that repair local defects: model, architecture, loss
+    "vae": ("vae", "conv", "squared_error"),
+    "vae_cross_entropy": ("vae", "conv", "cross_entropy"),
+    "ae": ("ae", "conv", "squared_error"),
+    "dense_vae": ("vae", "dense", "squared_error"),
 }
 
 
 def one_class_tasks() -> list[Task]:
-    """One class is normal: MNIST's digits, Fashion-MNIST's clothes, scikit-learn's digits; and the
-    baselines."""
-    return [one_class.task(data, "one", cls, n) for data, seeds in (("mnist", 5), ("digits", 5), ("fashion", 2))
-            for n in (seeds, 0) for cls in range(10)]
+    """One class is normal: MNIST's digits, Fashion-MNIST's clothes, scikit-learn's digits; each with
+    the baselines."""
+    tasks = []
+    for data, seeds in DATA_SETS.items():
+        for cls in range(10):
+            tasks.append(one_class.task(data, "one", cls, seeds))
+            tasks.append(one_class.task(data, "one", cls, seeds=0))
+    return tasks
 
 
 def rest_tasks() -> list[Task]:
     """One digit is anomalous, with 2 and 32 latent variables as well, as others have measured; and
     the baselines."""
-    return [one_class.task("mnist", "rest", cls, seeds, d) for d, seeds in ((16, 2), (2, 1), (32, 1), (16, 0))
-            for cls in range(10)]
+    tasks = []
+    for cls in range(10):
+        for latent_dim, seeds in REST_DIMENSIONS.items():
+            tasks.append(one_class.task("mnist", "rest", cls, seeds, latent_dim))
+        tasks.append(one_class.task("mnist", "rest", cls, seeds=0))
+    return tasks
 
 
 def defect_tasks() -> list[Task]:
     """Autoencoders of all digits: the paper's VAE in every dimension, the other families in
     some."""
-    return [localisation.task(Recipe.from_name(f"{architecture}_{model}_{d}d", difference=difference, seed=seed,
-                              **({"hidden": hidden_like_conv(model, d)} if architecture == "dense" else {})))
-            for family, (model, architecture, difference) in FAMILIES.items()
-            for d, seeds in (DIMENSIONS if family == "vae" else OTHER_DIMENSIONS).items() for seed in seeds]
+    tasks = []
+    for family, (model, architecture, difference) in FAMILIES.items():
+        for d, seeds in _dimensions(family).items():
+            hidden = {"hidden": hidden_like_conv(model, d)} if architecture == "dense" else {}
+            for seed in seeds:
+                recipe = Recipe.from_name(f"{architecture}_{model}_{d}d", difference=difference, seed=seed,
+                                          **hidden)
+                tasks.append(localisation.task(recipe))
+    return tasks
 
 
 def false_alarm_tasks() -> list[Task]:
@@ -57,7 +75,7 @@ def false_alarm_tasks() -> list[Task]:
 
 def texture_tasks() -> list[Task]:
     """Large images, seen in tiles and as a whole; how was settled on sight of seeds 1 to 9."""
-    return [textures.task(texture, seed) for texture in textures.TEXTURES for seed in (10, 11)]
+    return [large_images.task(texture, seed) for texture in TEXTURES for seed in (10, 11)]
 
 
 STUDIES = {
@@ -105,75 +123,100 @@ def _readme_block():
 
 
 def tables() -> dict:
-    """The content of ``figures/anomaly.json``, from the committed records of the studies that have
-    been done."""
-    makers = {"one-class": lambda records: {data: _protocol(records, data) for data in ("mnist", "digits", "fashion")},
-              "one-class-rest": lambda records: {str(d): _protocol(records, "mnist", d)
-                                                 for d in sorted({r["latent_dim"] for r in records})},
-              "false-alarms": _rates, "defects": _defects, "textures": _textures}
-    return {"published": PUBLISHED} | {study: make(_load(study)) for study, make in makers.items()
-                                       if (RECORDS / f"{study}.jsonl").exists()}
+    """The content of ``figures/anomaly.json``, from the committed records."""
+    rest = load("one-class-rest")
+    dimensions = sorted({record["latent_dim"] for record in rest})
+    return {
+        "published": tomllib.loads(PUBLISHED.read_text(encoding="utf-8")),
+        "one-class": {data: protocol(load("one-class"), data) for data in DATA_SETS},
+        "one-class-rest": {str(d): protocol(rest, "mnist", d) for d in dimensions},
+        "false-alarms": alarm_rates(load("false-alarms")),
+        "defects": defects(load("defects")),
+        "textures": textures(load("textures")),
+    }
 
 
-def _load(study):
-    return [json.loads(line) for line in (RECORDS / f"{study}.jsonl").read_text(encoding="utf-8").splitlines()]
+def load(study: str) -> list[dict]:
+    """The committed records of a study."""
+    lines = (RECORDS / f"{study}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
-def _protocol(records, data, latent_dim=16):
+def protocol(records: list[dict], data: str, latent_dim: int = 16) -> dict:
     """By score: each seed's AUROC for each class, each class's mean, and the mean over classes with
     its interval over seeds."""
-    chosen = {}
-    for r in records:
-        if r["data"] == data and r["latent_dim"] == latent_dim:
-            for score, areas in r["auroc"].items():
-                chosen.setdefault(score, {})[r["cls"]] = areas
-    found = {}
-    for score, of in chosen.items():
-        by_seed = np.transpose([of[cls] for cls in range(10)])
+    areas: dict[str, dict] = {}  # by score and class, one for each seed
+    for record in records:
+        if (record["data"], record["latent_dim"]) == (data, latent_dim):
+            for score, by_seed in record["auroc"].items():
+                areas.setdefault(score, {})[record["cls"]] = by_seed
+    table = {}
+    for score, of_score in areas.items():
+        by_seed = np.transpose([of_score[cls] for cls in range(10)])  # (seeds, classes)
         mean = mean_with_t_interval(by_seed.mean(1))
-        found[score] = {"mean": mean.value, "low": mean.low, "high": mean.high, "by_class": by_seed.mean(0), "by_seed": by_seed}
-    return found
+        table[score] = {"mean": mean.value, "low": mean.low, "high": mean.high,
+                        "by_class": by_seed.mean(0), "by_seed": by_seed}
+    return table
 
 
-def _rates(records):
+def alarm_rates(records: list[dict]) -> dict:
     """By rate and score: means over digits with intervals, each digit's shares, and the shares of
     defects found by level."""
-    records = sorted(records, key=lambda r: r["digit"])
-    found = {}
+    records = sorted(records, key=lambda record: record["digit"])
+    n = false_alarms.HELD_OUT
+    table = {}
     for rate in false_alarms.RATES:
-        low, high = expected_rate(false_alarms.HELD_OUT, rate, false_alarms.HELD_OUT)
-        scores = found.setdefault(str(rate), {"expected": [low, high], "scores": {}})["scores"]
-        for score in records[0]["rates"][str(rate)]:
-            of = [r["rates"][str(rate)][score] for r in records]
-            shares = {name: [each[name] for each in of] for name in ("unseen", "test_normal", "test_anomalous", "precision")}
-            scores[score] = {
-                **{name: mean_with_t_interval(values)._asdict() | {"by_digit": values} for name, values in shares.items()},
-                "defects": {kind: np.mean([each["defects"][kind] for each in of], 0) for kind in KINDS}}
-    return found
+        by_digit = [record["rates"][str(rate)] for record in records]
+        scores = {score: _shares([of_digit[score] for of_digit in by_digit]) for score in by_digit[0]}
+        table[str(rate)] = {"expected": list(expected_rate(n, rate, n)), "scores": scores}
+    return table
 
 
-def _defects(records):
+def _shares(by_digit: list[dict]) -> dict:
+    """One score's shares at one rate, from those of each digit."""
+    shares = {}
+    for name in ("unseen", "test_normal", "test_anomalous", "precision"):
+        values = [of_digit[name] for of_digit in by_digit]
+        shares[name] = mean_with_t_interval(values)._asdict() | {"by_digit": values}
+    found = [of_digit["defects"] for of_digit in by_digit]
+    shares["defects"] = {kind: np.mean([of_digit[kind] for of_digit in found], 0) for kind in KINDS}
+    return shares
+
+
+def defects(records: list[dict]) -> dict:
     """By family and dimension: the mean over seeds of each measure, by kind of defect and level."""
-    found = {}
-    for family, (model, architecture, difference) in FAMILIES.items():
-        for d in DIMENSIONS if family == "vae" else OTHER_DIMENSIONS:
-            chosen = [r for r in records if (r["recipe"]["model"], r["recipe"]["architecture"], r["recipe"]["difference"],
-                                             r["recipe"]["latent_dim"]) == (model, architecture, difference, d)]
-            found.setdefault(family, {})[str(d)] = {
-                "clean_error": mean_with_t_interval([r["clean_error"] for r in chosen])._asdict(),
-                "defects": {defect: _mean([r["defects"][defect] for r in chosen]) for defect in chosen[0]["defects"]}}
+    by_recipe: dict[tuple, list] = {}
+    for record in records:
+        recipe = record["recipe"]
+        family = recipe["model"], recipe["architecture"], recipe["difference"]
+        by_recipe.setdefault((family, recipe["latent_dim"]), []).append(record)
+    families: dict[str, dict] = {family: {} for family in FAMILIES}
+    for name, family in FAMILIES.items():
+        for d in _dimensions(name):
+            chosen = by_recipe[family, d]
+            clean_error = mean_with_t_interval([record["clean_error"] for record in chosen])
+            families[name][str(d)] = {"clean_error": clean_error._asdict(),
+                                      "defects": mean([record["defects"] for record in chosen])}
     without = json.loads((RECORDS / "without_a_network.json").read_text(encoding="utf-8"))
-    return {"families": found, "without_a_network": without}
+    return {"families": families, "without_a_network": without}
 
 
-def _textures(records):
+def textures(records: list[dict]) -> dict:
     """By texture: means over the seeds."""
-    return {texture: {key: _mean([r[key] for r in records if r["texture"] == texture]) for key in ("false_alarms", "defects")}
-            for texture in textures.TEXTURES}
+    table = {}
+    for texture in TEXTURES:
+        chosen = [record for record in records if record["texture"] == texture]
+        table[texture] = {key: mean([record[key] for record in chosen])
+                          for key in ("false_alarms", "defects")}
+    return table
 
 
-def _mean(values):
-    """The mean of numbers, or of dicts of them, place by place."""
+def mean(values: list):
+    """The mean of numbers, or of dicts of them, key by key."""
     if isinstance(values[0], dict):
-        return {key: _mean([v[key] for v in values]) for key in values[0]}
+        return {key: mean([value[key] for value in values]) for key in values[0]}
     return float(np.mean(values))
+
+
+def _dimensions(family):
+    return DIMENSIONS if family == "vae" else OTHER_DIMENSIONS

@@ -1,29 +1,14 @@
-"""Synthetic textures, and parts lying on one, larger than the network's images: is a defect found,
-and where?"""
+"""A seeded generator of synthetic textures, and of parts lying on one, with defects whose place is
+known."""
 
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from scipy import ndimage
-from sklearn.metrics import roc_auc_score
 
-from convae._io import key_of
-from convae.anomaly import gaussian, register, tiles, views
-from convae.anomaly.detector import constants
-from convae.anomaly.model import Inspector
-from convae.anomaly.study.localisation import region_overlap
-from convae.anomaly.views import Tiles
-from convae.evaluation.inference import reconstruct
-from convae.losses import squared_error
-from convae.reproduce.sweep import Task
-
-VERSION = 7               # of what is measured and how: another version makes other keys
 SIDE = 168                # pixels
 NOISE = 0.02              # standard deviation at each pixel
-NORMAL, UNSEEN = 60, 40   # images to fit to; unseen ones, as they are and with each kind of defect
 STRENGTHS = {"faint": 0.4, "clear": 1.0}
-RATE = 0.05               # of false alarms asked for: of 60 images not so many are held out that 1 % could be promised
 _ROWS, _COLUMNS = np.mgrid[:SIDE, :SIDE].astype(np.float32)
 
 
@@ -52,19 +37,22 @@ def _weave(generator):
 
 def _brushed(generator):
     """Metal brushed in one direction."""
-    noise = ndimage.gaussian_filter(generator.normal(size=(SIDE, 3 * SIDE)), (0.7, 12))[:, SIDE:-SIDE]
+    noise = generator.normal(size=(SIDE, 3 * SIDE))
+    noise = ndimage.gaussian_filter(noise, (0.7, 12))[:, SIDE:-SIDE]
     return 0.5 + 0.12 * noise / noise.std()
 
 
 def _studs(generator):
     """Round studs every 9 pixels."""
     across, along = _lattice(generator, 9)
-    return 0.25 + 0.5 * np.exp(-((across % 1 - 0.5)**2 + (along % 1 - 0.5)**2) / 0.08)
+    squared_distance = (across % 1 - 0.5)**2 + (along % 1 - 0.5)**2
+    return 0.25 + 0.5 * np.exp(-squared_distance / 0.08)
 
 
 def _part(generator):
     """A smooth disc, 90 pixels across, on brushed metal, 4 pixels from the middle at most."""
-    return _on_brushed(generator, *_middle(generator), 0.7)
+    row, column = _middle(generator)
+    return _on_brushed(generator, row, column, 0.7)
 
 
 def _plate(generator):
@@ -87,23 +75,29 @@ def _on_brushed(generator, row, column, level):
 def _mark(number, turned=0.0, row=SIDE / 2, column=SIDE / 2, radius=4.5):
     """A disc that takes its place on a plate, 26 pixels from the plate's middle."""
     angle = 2 * np.pi * number / 3 + turned
-    return (radius + 0.5 - np.hypot(_ROWS - row - 26 * np.sin(angle), _COLUMNS - column - 26 * np.cos(angle))).clip(0, 1)
+    down = _ROWS - row - 26 * np.sin(angle)
+    right = _COLUMNS - column - 26 * np.cos(angle)
+    return (radius + 0.5 - np.hypot(down, right)).clip(0, 1)
 
 
-TEXTURES: dict[str, Callable] = {"weave": _weave, "brushed": _brushed, "studs": _studs, "part": _part, "plate": _plate}
+TEXTURES: dict[str, Callable] = {
+    "weave": _weave, "brushed": _brushed, "studs": _studs, "part": _part, "plate": _plate,
+}
 
 
 def _lattice(generator, period):
     """Two coordinates that count periods, turned by up to 2 degrees and stretched by up to 2 %."""
     angle, stretch = generator.uniform(-1, 1, 2) * (np.pi / 90, 0.02)
     start = generator.uniform(100, 200, 2)
-    u, v = np.cos(angle) * _COLUMNS - np.sin(angle) * _ROWS, np.sin(angle) * _COLUMNS + np.cos(angle) * _ROWS
-    return u / (period * (1 + stretch)) + start[0], v / (period * (1 + stretch)) + start[1]
+    u = np.cos(angle) * _COLUMNS - np.sin(angle) * _ROWS
+    v = np.sin(angle) * _COLUMNS + np.cos(angle) * _ROWS
+    length = period * (1 + stretch)
+    return u / length + start[0], v / length + start[1]
 
 
 def damage_textures(images: np.ndarray, defect: str, strength: float, seed) -> tuple[np.ndarray, np.ndarray]:
-    """Damaged copies of images ``(N, 168, 168)``, each in one place, and where: True in ``(N, 168,
-    168)``.
+    """Damaged copies of images ``(N, 168, 168)``, each in one place, and the places: True in
+    ``(N, 168, 168)``.
 
     Parameters
     ----------
@@ -115,9 +109,12 @@ def damage_textures(images: np.ndarray, defect: str, strength: float, seed) -> t
         Draws the places; the same places whatever the strength.
     """
     generator = np.random.default_rng(seed)
-    changed, covered = zip(*(DEFECTS[defect](image, generator) for image in images), strict=True)
-    covered = np.stack(covered)
-    return (images + strength * covered * (changed - images)).clip(0, 1).astype(np.float32), covered >= 0.5
+    damaged, masks = np.empty_like(images, np.float32), np.empty(images.shape, bool)
+    for i, image in enumerate(images):
+        changed, covered = DEFECTS[defect](image, generator)
+        damaged[i] = (image + strength * covered * (changed - image)).clip(0, 1)
+        masks[i] = covered >= 0.5
+    return damaged, masks
 
 
 def _scratch(image, generator):
@@ -125,8 +122,10 @@ def _scratch(image, generator):
     row, column = generator.uniform(30, SIDE - 30, 2)
     angle = generator.uniform(0, np.pi)
     y, x = _ROWS - row, _COLUMNS - column
-    across, along = x * np.sin(angle) - y * np.cos(angle), x * np.cos(angle) + y * np.sin(angle)
-    return image + 0.35, (1.5 - np.hypot(across, np.maximum(0, abs(along) - 15))).clip(0, 1)
+    across = x * np.sin(angle) - y * np.cos(angle)
+    along = x * np.cos(angle) + y * np.sin(angle)
+    beyond = np.maximum(0, abs(along) - 15)
+    return image + 0.35, (1.5 - np.hypot(across, beyond)).clip(0, 1)
 
 
 def _stain(image, generator):
@@ -163,16 +162,19 @@ def _bare_plate(image, generator):
     return number, plate, _mark(number, radius=11) * ((0.66 - image) / 0.1).clip(0, 1)
 
 
-DEFECTS: dict[str, Callable] = {"scratch": _scratch, "stain": _stain, "smear": _smear, "missing": _missing,
-                                "missing mark": _missing_mark, "misplaced mark": _misplaced_mark}
+DEFECTS: dict[str, Callable] = {
+    "scratch": _scratch, "stain": _stain, "smear": _smear, "missing": _missing,
+    "missing mark": _missing_mark, "misplaced mark": _misplaced_mark,
+}
 ANYWHERE = ("scratch", "stain", "smear")
-PARTS = {"part": ("missing",), "plate": ("missing mark", "misplaced mark")}  # by texture; there altogether, or not at all
+PARTS = {"part": ("missing",), "plate": ("missing mark", "misplaced mark")}  # defects of one strength
 
 
 def cases(texture: str) -> dict[str, tuple[str, float]]:
-    """Defect and strength of all that is tried on a texture, by name."""
-    found = {f"{name} {defect}": (defect, strength) for defect in ANYWHERE for name, strength in STRENGTHS.items()}
-    return found | {defect: (defect, 1.0) for defect in PARTS.get(texture, ())}
+    """By name, the defects that are tried on a texture and their strengths."""
+    everywhere = {f"{name} {defect}": (defect, strength)
+                  for defect in ANYWHERE for name, strength in STRENGTHS.items()}
+    return everywhere | {defect: (defect, 1.0) for defect in PARTS.get(texture, ())}
 
 
 def _distance_from(generator):
@@ -180,51 +182,3 @@ def _distance_from(generator):
     row, column = generator.uniform(20, SIDE - 20, 2)
     return np.hypot(_ROWS - row, _COLUMNS - column)
 
-
-def task(texture: str, seed: int) -> Task:
-    """One texture, one seed."""
-    key = key_of(["textures", texture, seed, constants(), gaussian.FLOOR, tiles.STRIDE,
-                  register.constants(), views.constants(), VERSION])
-    return Task(f"{texture} seed {seed}", key, run, {"texture": texture, "seed": seed})
-
-
-def run(texture: str, seed: int) -> dict:
-    """How well each defect is found, in images by four scores, and in pixels.
-
-    ``gaussian_averaged`` is that of all normal images' tiles, wherever they lie;
-    ``gaussian_in_place`` that of the inspector's tiles, without a network and without the look at
-    the whole.
-    """
-    draw = [seed, list(TEXTURES).index(texture)]  # no two textures of a seed have random numbers in common
-    normal = make_textures(texture, NORMAL, [*draw, 0])
-    inspector = Inspector.fit(list(normal), false_alarms=RATE, seed=seed, progress=False)
-    in_tiles = next(view for view in inspector.views if isinstance(view, Tiles))
-    model = in_tiles.detector.members[0].model
-    flat = torch.from_numpy(np.concatenate([tiles.cut(image, tiles.corners(SIDE, SIDE)) for image in normal]))[:, None]
-    of_tiles = gaussian.Gaussian.fit(flat)
-
-    def scores(images):
-        found = {"squared_error": [], "gaussian_averaged": [],
-                 "gaussian_in_place": [highest[2].item() for highest in in_tiles.highest(images)],
-                 "combined": list(inspector.scores(images))}
-        for image in images:
-            part = torch.from_numpy(tiles.cut(image, tiles.corners(SIDE, SIDE)))[:, None].double()
-            found["squared_error"].append(squared_error(reconstruct(model, part), part).max().item())
-            found["gaussian_averaged"].append(of_tiles.distances(part).max().item())
-        return found
-
-    before, limit = scores(make_textures(texture, UNSEEN, [*draw, 1])), inspector.threshold(RATE)
-    record = {"texture": texture, "seed": seed,
-              "false_alarms": float(np.mean(np.array(before["combined"]) > limit)), "defects": {}}
-    for k, (name, (defect, strength)) in enumerate(cases(texture).items()):
-        clean = make_textures(texture, UNSEEN, [*draw, 2, k])
-        damaged, masks = damage_textures(clean, defect, strength, [*draw, 3, k])
-        after = scores(damaged)
-        maps = np.stack([abs(found.difference) for found in inspector.inspections(damaged)])
-        record["defects"][name] = {
-            "image_auroc": {score: round(float(roc_auc_score([0] * UNSEEN + [1] * UNSEEN, before[score] + after[score])), 5)
-                            for score in before},
-            "found": float(np.mean(np.array(after["combined"]) > limit)),
-            "pixel_auroc": round(float(roc_auc_score(masks.ravel(), maps.ravel())), 5),
-            "region_overlap": round(region_overlap(maps, masks), 5)}
-    return record

@@ -1,9 +1,8 @@
-"""Textures are what they are said to be, and what is measured on them is what it should be."""
+"""Textures and their defects are what they are said to be."""
 
 import numpy as np
 import pytest
 
-from convae.anomaly import detector, views
 from convae.anomaly.study import textures
 from convae.anomaly.study.textures import DEFECTS, SIDE, TEXTURES, cases, damage_textures, make_textures
 
@@ -69,18 +68,3 @@ def test_only_a_part_can_be_missing_and_not_faintly():
         "weave": 6, "brushed": 6, "studs": 6, "part": 7, "plate": 8}
     assert all(name.endswith(defect) and defect in DEFECTS and 0 < strength <= 1
                for texture in TEXTURES for name, (defect, strength) in cases(texture).items())
-
-
-def test_a_clear_stain_is_found_and_located(monkeypatch):
-    monkeypatch.setattr(detector, "EPOCHS", (1, 4))
-    monkeypatch.setattr(views, "TILES", 2_000)
-    monkeypatch.setattr(textures, "NORMAL", 20)
-    monkeypatch.setattr(textures, "UNSEEN", 6)
-    monkeypatch.setattr(textures, "ANYWHERE", ("stain",))
-    record = textures.run("studs", 1)
-    assert set(record["defects"]) == {"faint stain", "clear stain"}
-    clear = record["defects"]["clear stain"]
-    assert set(clear["image_auroc"]) == {"squared_error", "gaussian_averaged", "gaussian_in_place", "combined"}
-    assert clear["image_auroc"]["combined"] > 0.9 and clear["pixel_auroc"] > 0.7
-    assert clear["region_overlap"] > 0.2
-    assert record["defects"]["faint stain"]["image_auroc"]["combined"] <= clear["image_auroc"]["combined"]
