@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy.stats import ks_2samp, spearmanr
 from sklearn.decomposition import PCA
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_auc_score, silhouette_score
 from torch import Tensor
 
 from convae._io import key_of, plain
@@ -123,8 +123,8 @@ def of_latent_space(train_z, train_labels, z, labels) -> dict:
         "neighbour_score_permuted": latent.knn_accuracy(train_z[:50_000], train_labels[:50_000], z, labels[permuted]),
         "cluster_agreement": latent.adjusted_mutual_info(z, labels),
         "cluster_agreement_permuted": latent.adjusted_mutual_info(z, labels[permuted]),
-        "silhouette": latent.silhouette(z, labels),
-        "silhouette_permuted": latent.silhouette(z, labels[permuted]),
+        "silhouette": silhouette_score(z, labels),
+        "silhouette_permuted": silhouette_score(z, labels[permuted]),
         "deep_in_own_cluster": latent.pure_neighbourhood_share(shares, labels),
         "width": latent.extent(z).width,
         "sizes": latent.cluster_sizes(z, labels),

@@ -92,18 +92,9 @@ def reach(images: Tensor, reconstructions: Tensor, threshold: float, block: int 
 
 
 def localises(regions: list[Region], corner, size: int = 4, margin: int = 1) -> bool:
-    """Whether the largest correction is centred in a planted defect, or up to `margin` pixels
-    beside it.
-
-    Parameters
-    ----------
-    regions : list of Region
-        The largest first, as of :func:`corrected_regions`.
-    corner, size
-        The defect's, of :func:`convae.evaluation.damage.plant_defects`: row and column, pixels.
-    margin : int
-        In pixels.
-    """
+    """Whether the largest of an image's :func:`corrected_regions` is centred in its planted defect,
+    or up to `margin` pixels beside it. `corner` (row, column) and `size` are those of
+    :func:`convae.evaluation.damage.plant_defects`."""
     if not regions:
         return False
     offset = np.subtract(regions[0].centre[::-1], corner)  # in rows and columns
@@ -115,9 +106,8 @@ def change_map_area(images: Tensor, reconstructions: Tensor, corners, size: int 
     belongs to the planted defect.
 
     ½ is chance, 1 says that every pixel of the defect changed more than any other. A perfect repair
-    leaves those pixels of an erased square alone that had no ink before, and so stays below 1. No
-    threshold is involved. `corners` ``(N, 2)`` and `size` are those of
-    :func:`convae.evaluation.damage.plant_defects`.
+    leaves those pixels of an erased square alone that had no ink before, and so stays below 1.
+    `corners` ``(N, 2)`` and `size` are those of :func:`convae.evaluation.damage.plant_defects`.
     """
     change = (reconstructions - images).abs()[:, 0].numpy().astype(float)
     defect = np.zeros(change.shape, bool)

@@ -1,9 +1,5 @@
 """Damaged and strange pictures for the paper's claims: squares planted in digits (claim E),
-pictures unlike digits (claim G), and shifts (claim J).
-
-:mod:`convae.evaluation.defects` has other local defects, in seven kinds of graded severity, for
-which the detector of anomalies is tested. Its blots and gaps are soft discs.
-"""
+pictures unlike digits (claim G), and shifts (claim J)."""
 
 import numpy as np
 import torch
@@ -19,8 +15,8 @@ def plant_defects(
 ) -> tuple[Tensor, np.ndarray]:
     """Plant one square of ink, or of none, in each image, in a known place.
 
-    These blots and gaps are hard squares of one size, whose corners say where a correction is to be
-    found. Those of :func:`convae.evaluation.defects.make_defects` are soft discs, in five sizes.
+    These blots and gaps are hard squares of one size. Those of
+    :func:`convae.evaluation.defects.make_defects` are soft discs, in five sizes.
 
     Parameters
     ----------
@@ -69,19 +65,11 @@ def _blot_corners(image, size):
 
 
 def anomalies(images: Tensor, seed: int = 0) -> dict[str, Tensor]:
-    """Pictures unlike digits, made from digits by rules.
+    """Pictures unlike digits, made from digits ``(N, 1, 28, 28)`` by rules: by the rule's name,
+    pictures of the same shape.
 
-    Parameters
-    ----------
-    images : Tensor
-        Digits, ``(N, 1, 28, 28)`` in [0, 1].
-    seed : int
-        Of the order in which pixels are shuffled, one for all images.
-
-    Returns
-    -------
-    dict
-        By the rule's name, pictures of the images' shape. A mirrored 0, 1, 3 or 8 is still a digit.
+    All pixels are shuffled in one order, which `seed` draws. A mirrored 0, 1, 3 or 8 is still a
+    digit.
     """
     order = np.random.default_rng(seed).permutation(images[0].numel())
     return {

@@ -1,25 +1,15 @@
 """The reconstruction error as an anomaly score: its distribution and its tail (section 4.3, Fig.
 7)."""
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy.stats import mannwhitneyu
 
 
-class Tail(NamedTuple):
-    """How many errors of each set exceed a threshold."""
-
-    threshold: float
-    train: int
-    test: int
-
-
-def tail(train, test, percentile: float) -> Tail:
+def tail(train, test, percentile: float) -> tuple[float, int, int]:
     """The threshold at a percentile of the training images' errors ``(M,)``, and how many errors of
-    either set exceed it."""
+    training and of test images ``(N,)`` exceed it."""
     threshold = float(np.percentile(train, percentile))
-    return Tail(threshold, int((train > threshold).sum()), int((test > threshold).sum()))
+    return threshold, int((train > threshold).sum()), int((test > threshold).sum())
 
 
 def probability_larger(errors, others) -> float:

@@ -14,21 +14,8 @@ BATCH_SIZE = 1000
 
 @torch.no_grad()
 def in_batches(function: Callable, *tensors: Tensor, size: int = BATCH_SIZE):
-    """What `function` makes of the tensors, computed `size` rows at a time.
-
-    Parameters
-    ----------
-    function : callable
-        Maps tensors of up to `size` rows to one tensor, or to several, of as many rows.
-    *tensors : Tensor
-        Arguments of the function, of equal length.
-    size : int
-        Rows at a time.
-
-    Returns
-    -------
-    Tensor, or tuple of Tensor
-        As the function returns them, for all rows.
+    """`function` of tensors of equal length, computed `size` rows at a time; the rows of what it
+    returns, a tensor or several, are joined.
 
     Examples
     --------

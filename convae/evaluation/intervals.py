@@ -1,4 +1,4 @@
-"""Intervals for shares and for ratios of shares."""
+"""Intervals for shares, for ratios of shares and for means."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,8 +8,13 @@ from scipy import stats
 
 
 class Estimate(NamedTuple):
-    """A measured value with its interval; ``f"{estimate:.1%}"`` gives both, such as ``6.0% (5.5% –
-    6.5%)``."""
+    """A measured value with its interval.
+
+    Examples
+    --------
+    >>> f"{Estimate(0.06, 0.055, 0.065):.1%}"
+    '6.0% (5.5% – 6.5%)'
+    """
 
     value: float
     low: float
@@ -28,11 +33,13 @@ def share(count: int, n: int, confidence: float = 0.95) -> Estimate:
     to 1."""
     if not n:
         return Estimate(float("nan"), 0.0, 1.0)
-    interval = stats.binomtest(int(count), int(n)).proportion_ci(confidence, "exact")
+    interval = _clopper_pearson(count, n, confidence)
     return Estimate(count / n, float(interval.low), float(interval.high))
 
 
-def ratio_of_shares(count: int, n: int, other_count: int, other_n: int, confidence: float = 0.95) -> Estimate:
+def ratio_of_shares(
+    count: int, n: int, other_count: int, other_n: int, confidence: float = 0.95
+) -> Estimate:
     """How many times larger the share count/n is than other_count/other_n, with an exact
     conditional interval.
 
@@ -52,8 +59,12 @@ def ratio_of_shares(count: int, n: int, other_count: int, other_n: int, confiden
     def ratio(p):
         return p / (1 - p) * other_n / n if p < 1 else np.inf
 
-    interval = stats.binomtest(int(count), total).proportion_ci(confidence, "exact")
+    interval = _clopper_pearson(count, total, confidence)
     return Estimate(ratio(count / total), ratio(interval.low), ratio(interval.high))
+
+
+def _clopper_pearson(count, n, confidence):
+    return stats.binomtest(int(count), int(n)).proportion_ci(confidence, "exact")
 
 
 def bootstrap(
@@ -72,32 +83,36 @@ def mean_with_t_interval(values, confidence: float = 0.95, at_least: int = 3) ->
     """The mean and Student's interval; of fewer than `at_least` values, for which that says
     nothing, their range instead."""
     values = np.asarray(values, float)
-    mean, n = float(values.mean()), len(values)
-    if n < at_least:
+    mean = float(values.mean())
+    if len(values) < at_least:
         return Estimate(mean, float(values.min()), float(values.max()))
-    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    quantile = stats.t.ppf(0.5 + confidence / 2, len(values) - 1)
+    half = float(quantile * values.std(ddof=1) / np.sqrt(len(values)))
     return Estimate(mean, mean - half, mean + half)
 
 
 def mean_over_seeds(values, confidence: float = 0.95, resamples: int = 10_000) -> Estimate:
     """The mean of a few values, one a seed, and its percentile bootstrap interval."""
     values = np.asarray(values, float)
-    means = values[np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))].mean(1)
-    low, high = np.percentile(means, [50 * (1 - confidence), 50 * (1 + confidence)])
+    draws = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
+    low, high = np.percentile(values[draws].mean(1), [50 * (1 - confidence), 50 * (1 + confidence)])
     return Estimate(float(values.mean()), float(low), float(high))
 
 
 def sign_flip_p(differences) -> float:
-    """Exact one-sided p that the differences' mean is not above 0: how many of all 2ⁿ choices of
-    signs give as large a mean.
+    """Exact one-sided p that the differences' mean is not above 0: the share of all 2ⁿ choices of
+    signs that give as large a mean.
 
-    Fisher (1935). No distribution is assumed but that, without an effect, a difference and its
-    negative are as likely. For up to 16 differences; the smallest p of ten is 1/1024.
+    Fisher (1935). The only assumption is that, without an effect, a difference and its negative are
+    equally likely. For 1 to 16 differences; the smallest p of ten is 1/1024.
     """
     differences = np.asarray(differences, float)
     if not 1 <= len(differences) <= 16:
         raise ValueError(f"1 to 16 differences can be tested exactly, got {len(differences)}")
     if len(differences) == 1:
         return 0.5 if differences[0] > 0 else 1.0
-    return float(stats.permutation_test((differences,), np.mean, permutation_type="samples", vectorized=True,
-                                  n_resamples=2 ** len(differences), alternative="greater").pvalue)
+    test = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", vectorized=True,
+        n_resamples=2 ** len(differences), alternative="greater",
+    )
+    return float(test.pvalue)

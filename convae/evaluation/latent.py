@@ -1,11 +1,15 @@
-"""What the eye sees in a latent space, in numbers (sections 4.1 and 4.2, Figs. 4 and 5)."""
+"""What the eye sees in a latent space, in numbers (sections 4.1 and 4.2, Figs. 4 and 5).
+
+Everywhere `z` are latent vectors ``(N, d)`` of test images and `labels` their digits ``(N,)``;
+`train_z` ``(M, d)`` and `train_labels` ``(M,)`` are those of training images.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
+from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.neighbors import KDTree, KNeighborsClassifier
 from torch import Tensor
 
@@ -14,57 +18,24 @@ from convae.evaluation.inference import decode
 
 def knn_accuracy(train_z, train_labels, z, labels, neighbours: int = 1) -> float:
     """Share of `z` whose digit a vote of the nearest `train_z` names: do test digits fall among
-    their own kind?
-
-    Parameters
-    ----------
-    train_z, train_labels : array
-        Latent vectors ``(M, d)`` of training images, and their digits ``(M,)``.
-    z, labels : array
-        The same of test images, ``(N, d)`` and ``(N,)``.
-    neighbours : int
-        How many vote.
-    """
+    their own kind?"""
     classifier = KNeighborsClassifier(neighbours).fit(np.asarray(train_z), np.asarray(train_labels))
     return float(classifier.score(np.asarray(z), np.asarray(labels)))
 
 
 def neighbour_shares(train_z, train_labels, z, neighbours: int = 50) -> np.ndarray:
-    """How the nearest training vectors of each latent vector are spread over the digits: shares,
-    ``(N, 10)``.
-
-    One digit has nearly all inside a cluster; where clusters overlap or touch, several have some.
-    A digit that no training vector has is left out.
-    """
+    """Shares of the digits among the nearest training vectors of each latent vector, ``(N, 10)``:
+    one digit has nearly all inside a cluster, several have some where clusters overlap or touch."""
     classifier = KNeighborsClassifier(neighbours).fit(np.asarray(train_z), np.asarray(train_labels))
     return classifier.predict_proba(np.asarray(z))
 
 
 def pure_neighbourhood_share(shares: np.ndarray, labels, purity: float = 0.9) -> np.ndarray:
-    """Of each digit, the share that lies deep in a cluster of its own, ``(10,)``.
-
-    Parameters
-    ----------
-    shares : array
-        :func:`neighbour_shares`, ``(N, 10)``.
-    labels : array
-        The digits ``(N,)``.
-    purity : float
-        Share of the neighbours that must be of the own digit.
-    """
+    """Of each digit, the share that lies deep in a cluster of its own, ``(10,)``: where at least
+    `purity` of the neighbours, as of :func:`neighbour_shares`, are of that digit."""
     labels = np.asarray(labels)
-    pure = shares[np.arange(len(labels)), labels] >= purity
-    return np.array([pure[labels == digit].mean() for digit in range(10)])
-
-
-def silhouette(z, labels) -> float:
-    """Mean silhouette of the digits as clusters, from −1 to 1: how much nearer a point lies to its
-    own than to the next.
-
-    Rousseeuw (1987). Independent of scale; low for clusters that touch, and for clusters that are
-    long or in two parts.
-    """
-    return float(silhouette_score(np.asarray(z), np.asarray(labels)))
+    own_share = shares[np.arange(len(labels)), labels]
+    return np.array([(own >= purity).mean() for own in _by_digit(own_share, labels)])
 
 
 def adjusted_mutual_info(z, labels, seed: int = 0) -> float:
@@ -86,25 +57,33 @@ class Extent(NamedTuple):
 
 
 def extent(z) -> Extent:
-    """Extent of latent vectors ``(N, d)``."""
+    """Extent of latent vectors ``(N, d)``.
+
+    Examples
+    --------
+    >>> extent([[3, 0], [-3, 0], [0, 3], [0, -3]]).radius
+    3.0
+    """
     z = np.asarray(z)
     low, high = np.percentile(z, [1, 99], axis=0)
-    return Extent(float(np.sqrt(((z - z.mean(0)) ** 2).sum(1).mean())), float((high - low).mean()))
+    squared_distances = ((z - z.mean(0)) ** 2).sum(1)
+    return Extent(float(np.sqrt(squared_distances.mean())), float((high - low).mean()))
 
 
 def cluster_sizes(z, labels) -> np.ndarray:
     """Size of each digit's cluster: root mean square distance from its centre, ``(10,)``, in units
     of z."""
-    z, labels = np.asarray(z), np.asarray(labels)
-    return np.array([extent(z[labels == digit]).radius for digit in range(10)])
+    return np.array([extent(own).radius for own in _by_digit(z, labels)])
 
 
 def median_cluster_sizes(z, labels) -> np.ndarray:
     """As :func:`cluster_sizes`, by the median distance from the median point: stragglers count for
     little."""
-    z, labels = np.asarray(z), np.asarray(labels)
-    groups = [z[labels == digit] for digit in range(10)]
-    return np.array([np.median(np.linalg.norm(g - np.median(g, axis=0), axis=1)) for g in groups])
+    sizes = []
+    for own in _by_digit(z, labels):
+        distances = np.linalg.norm(own - np.median(own, axis=0), axis=1)
+        sizes.append(np.median(distances))
+    return np.array(sizes)
 
 
 def spread(sizes) -> float:
@@ -132,10 +111,11 @@ def plane(z, cells: int) -> Plane:
     """The grid of `cells` × `cells` over latent vectors `z` ``(N, 2)``."""
     z = np.asarray(z)
     low, high = np.percentile(z, [1, 99], axis=0)
-    edges = [np.linspace(low[axis], high[axis], cells + 1) for axis in (0, 1)]
-    counts = np.histogram2d(z[:, 1], z[:, 0], bins=(edges[1], edges[0]))[0].astype(int)
-    first, second = np.meshgrid(*[(e[1:] + e[:-1]) / 2 for e in edges])
-    return Plane(low, high, torch.tensor(np.stack([first.ravel(), second.ravel()], 1), dtype=torch.float32), counts)
+    limits = np.stack([low, high], axis=1)
+    counts, edges = np.histogramdd(z[:, ::-1], cells, limits[::-1])
+    z2, z1 = ((edge[1:] + edge[:-1]) / 2 for edge in edges)
+    centres = np.stack(np.meshgrid(z1, z2), axis=-1).reshape(-1, 2)
+    return Plane(low, high, torch.tensor(centres, dtype=torch.float32), counts.astype(int))
 
 
 def occupied_without_gaps(z, cells: int, draws: int = 20, seed: int = 0) -> float:
@@ -146,11 +126,15 @@ def occupied_without_gaps(z, cells: int, draws: int = 20, seed: int = 0) -> floa
     mean over `draws`; the yardstick for :attr:`Plane.occupied`.
     """
     z, generator = np.asarray(z, float), np.random.default_rng(seed)
-    centre, to_ellipse = np.median(z, axis=0), np.linalg.cholesky(np.cov(z.T))
+    centre = np.median(z, axis=0)
+    to_ellipse = np.linalg.cholesky(np.cov(z.T))
     radii = np.hypot(*np.linalg.solve(to_ellipse, (z - centre).T))
-    angles = generator.uniform(0, 2 * np.pi, (draws, len(z)))
-    clouds = np.stack([radii * np.cos(angles), radii * np.sin(angles)], -1) @ to_ellipse.T + centre
-    return float(np.mean([plane(cloud, cells).occupied for cloud in clouds]))
+    occupied = []
+    for angles in generator.uniform(0, 2 * np.pi, (draws, len(z))):
+        directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        cloud = radii[:, None] * directions @ to_ellipse.T + centre
+        occupied.append(plane(cloud, cells).occupied)
+    return float(np.mean(occupied))
 
 
 def clear_cells(model, classifier, grid: Plane, probability: float) -> np.ndarray:
@@ -170,45 +154,53 @@ def gap_depth(z, labels, neighbours: int = 50, steps: int = 20) -> np.ndarray:
     1/rᵈ (Loftsgaarden and Quesenberry 1965): no unit is involved. That smooths over k points: a gap
     narrower than these keeps some density, and noise makes shallow gaps look deeper (0.1 becomes
     0.3 or 0.4, 0.7 hardly changes). Compare values of the same k and number of points.
-
-    Parameters
-    ----------
-    z, labels : array
-        Latent vectors ``(N, d)`` and their digits ``(N,)``, more than `neighbours` of each.
-    neighbours : int
-        The k of the density.
-    steps : int
-        Points on the line, its ends included.
+    There must be more than k = `neighbours` of each digit; the line has `steps` points.
     """
-    z, labels = np.asarray(z, float), np.asarray(labels)
-
-    def log_density(tree, points):
-        return -z.shape[1] * np.log(tree.query(points, neighbours)[0][:, -1])
-
-    summits = []
-    for digit in range(10):
-        own = z[labels == digit]
-        summits.append(own[log_density(KDTree(own), own).argmax()])
-    summits, everything, depths = np.array(summits), KDTree(z), []
+    z = np.asarray(z, float)
+    summits = np.array([_densest(own, neighbours) for own in _by_digit(z, labels)])  # (10, d)
+    everything = KDTree(z)
+    fractions = np.linspace(0, 1, steps)[:, None]
+    depths = []
     for summit in summits:
-        other = summits[np.linalg.norm(summits - summit, axis=1).argsort()[1]]
-        line = log_density(everything, summit + np.linspace(0, 1, steps)[:, None] * (other - summit))
-        depths.append(1 - np.exp(min(0.0, line.min() - min(line[0], line[-1]))))
+        distances = np.linalg.norm(summits - summit, axis=1)
+        nearest_other = summits[distances.argsort()[1]]
+        line = summit + fractions * (nearest_other - summit)
+        density = _log_density(everything, line, neighbours)
+        fall = density.min() - min(density[0], density[-1])
+        depths.append(1 - np.exp(min(0.0, fall)))
     return np.array(depths)
 
 
+def _densest(points, neighbours):
+    return points[_log_density(KDTree(points), points, neighbours).argmax()]
+
+
+def _log_density(tree, points, neighbours):
+    """Of the tree's points at other points ``(N, d)``, but for a constant, ``(N,)``."""
+    distances, _ = tree.query(points, neighbours)
+    return -points.shape[1] * np.log(distances[:, -1])
+
+
 def pairwise_overlap(z, labels, cells: int = 20) -> np.ndarray:
-    """How much each two digits' clusters overlap: Bhattacharyya's coefficient, ``(10, 10)``, 0 if
-    apart and 1 if alike.
+    """How much each two digits' clusters overlap: Bhattacharyya's coefficient, ``(10, 10)``, from 0
+    for separate clusters to 1 for equal ones.
 
     Σ √(p q) over the cells of a grid of `cells` along each axis, p and q being the shares of the
     digits' points in a cell; what lies beyond the central 98 % of an axis counts into its outermost
     cells. No classifier takes part. With fewer points than cells, as for MNIST in 3-D, all values
-    come out too low (0.65 for clusters that are alike); their ranks stay.
+    come out too low (0.65 for equal clusters); their ranks stay.
     """
-    z, labels = np.asarray(z, float), np.asarray(labels)
+    z = np.asarray(z, float)
     low, high = np.percentile(z, [1, 99], axis=0)
-    places = np.clip(((z - low) / (high - low) * cells).astype(int), 0, cells - 1)
-    cell = np.ravel_multi_index(places.T, (cells,) * z.shape[1])
-    roots = np.sqrt([np.bincount(cell[labels == d], minlength=cells ** z.shape[1]) / (labels == d).sum() for d in range(10)])
+    limits = np.stack([low, high], axis=1)
+    shares = []
+    for own in _by_digit(z.clip(low, high), labels):
+        counts, _ = np.histogramdd(own, cells, limits)
+        shares.append(counts.ravel() / len(own))
+    roots = np.sqrt(shares)
     return roots @ roots.T
+
+
+def _by_digit(values, labels):
+    values, labels = np.asarray(values), np.asarray(labels)
+    return [values[labels == digit] for digit in range(10)]

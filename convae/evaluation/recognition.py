@@ -24,16 +24,8 @@ def classify(classifier, images: Tensor) -> Prediction:
 
 
 class NearestImage:
-    """A classifier without a network: the digit of the nearest training image, in the first
-    principal components.
-
-    Parameters
-    ----------
-    images, labels : Tensor
-        Training images ``(M, 1, 28, 28)`` and their digits ``(M,)``.
-    components : int
-        How many principal components of the training images count.
-    """
+    """A classifier without a network: the digit of the nearest training image, of `images`
+    ``(M, 1, 28, 28)`` with `labels` ``(M,)``, in their first principal components."""
 
     def __init__(self, images: Tensor, labels: Tensor, components: int = 50):
         pixels = images.flatten(1).numpy()
@@ -53,16 +45,8 @@ def misrecognised(before: Prediction, after: Prediction) -> np.ndarray:
 
 
 def legibility_gain(before: Prediction, after: Prediction, labels) -> np.ndarray:
-    """By how much the probability of the right digit rose, ``(N,)``; NaN where input or output is
-    taken for another.
-
-    Parameters
-    ----------
-    before, after : Prediction
-        For the inputs and for the outputs.
-    labels : array
-        The right digits, ``(N,)``.
-    """
+    """By how much the probability of the right digits, `labels`, rose from the inputs to the
+    outputs, ``(N,)``; NaN where input or output is taken for another digit."""
     labels = np.asarray(labels)
     right = (before.digit == labels) & (after.digit == labels)
     return np.where(right, after.probability - before.probability, np.nan)

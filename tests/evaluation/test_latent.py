@@ -20,7 +20,6 @@ from convae.evaluation.latent import (
     pairwise_overlap,
     plane,
     pure_neighbourhood_share,
-    silhouette,
     spread,
 )
 from tests.evaluation.pictures import Brightness, blank
@@ -73,21 +72,6 @@ def test_nearest_neighbours_vote_on_the_digit():
     train_z, labels = np.array([[0.0], [1.0], [-1.0]]), np.array([3, 8, 8])
     assert knn_accuracy(train_z, labels, [[0.1]], [3], neighbours=1) == 1
     assert knn_accuracy(train_z, labels, [[0.1]], [8], neighbours=3) == 1
-
-
-def test_the_silhouette_is_near_one_for_separate_clusters_and_below_zero_for_one_cloud():
-    z, labels = ten_clusters()
-    assert silhouette(z, labels) > 0.95
-    cloud = ten_clusters(distance=0)[0]
-    assert -0.3 < silhouette(cloud, labels) < 0
-    assert -0.3 < silhouette(z, np.random.default_rng(0).permutation(labels)) < 0
-
-
-def test_the_silhouette_is_that_of_rousseeuw_and_knows_no_scale():
-    z, labels = np.array([[0.0], [1.0], [4.0], [6.0]]), np.array([0, 0, 1, 1])
-    by_hand = np.mean([1 - 1 / 5, 1 - 1 / 4, 1 - 2 / 3.5, 1 - 2 / 5.5])
-    assert silhouette(z, labels) == pytest.approx(by_hand)
-    assert silhouette(100 * z, labels) == pytest.approx(by_hand)
 
 
 @pytest.mark.parametrize("d", [2, 3])
