@@ -1,9 +1,7 @@
-"""From a task (a recipe, and what to hold out) to a record: one model trained, and everything the
-claims need measured.
+"""From a recipe to a record: one model trained, and everything measured that the claims need.
 
-A record is plain JSON and holds no effect, no threshold and no verdict: those are made of records
-afterwards (:mod:`convae.claims.statements`), so that they can change without training anything
-again.
+A record is plain JSON and holds no effect, no threshold and no verdict. Those are made of records
+afterwards (:mod:`convae.claims.statements`), so that they can change without another training.
 """
 
 import platform
@@ -28,13 +26,14 @@ from convae.recipes import Recipe
 from convae.reproduce.sweep import Task
 from convae.training import train
 
-VERSION = 1                      # of what is measured and how: another version makes other keys
+VERSION = 1                 # of what is measured and how: another version makes other keys
 PERCENTILES = (50, 90, 95, 99, 99.5, 99.9)
-SHIFTS = (0, 1, 2, 3, 4)         # pixels
-TAIL_KEYS = ("threshold", "known", "unseen")  # in the records: training images are known, others unseen
-CELLS = 50                       # along each side of the 2-D plane, as in notebook 02
-THRESHOLD, PIXELS = 0.5, 5       # of a correction, as in notebook 03
-EVERY = 5                        # for what is slow, every fifth test image
+SHIFTS = (0, 1, 2, 3, 4)    # pixels
+CELLS = 50                  # along each side of the 2-D plane, as in notebook 02
+THRESHOLD, PIXELS = 0.5, 5  # of a correction, as in notebook 03
+EVERY = 5                   # what is slow is measured on every fifth test image
+DEFECTS = ("blot", "gap")
+TAIL_KEYS = ("threshold", "known", "unseen")  # records call training images known, others unseen
 
 
 def task(recipe: Recipe, held_out: int = 0) -> Task:
@@ -44,87 +43,108 @@ def task(recipe: Recipe, held_out: int = 0) -> Task:
     ----------
     recipe : Recipe
     held_out : int
-        So many of the 60,000 training images, drawn with the recipe's seed, are not trained on but
-        measured as test images: they were written by the same people as the others, which MNIST's test
-        images were not.
+        How many of the 60,000 training images, drawn with the recipe's seed, are held out and
+        measured like test images. The same people wrote them as wrote the other training images,
+        unlike MNIST's test images.
     """
     most = 60_000 - recipe.batch_size
     if not 0 <= held_out <= most:
-        raise ValueError(f"held_out must be from 0 to {most:,} with batches of {recipe.batch_size}, got {held_out}")
+        raise ValueError(f"held_out must be from 0 to {most:,} with batches of "
+                         f"{recipe.batch_size}, got {held_out}")
     key = key_of([recipe.to_dict(), held_out, VERSION, load_card("classifier")["sha256"]])
-    return Task(f"{recipe.name} seed {recipe.seed}", key, run, {"recipe": recipe, "held_out": held_out})
+    arguments = {"recipe": recipe, "held_out": held_out}
+    return Task(f"{recipe.name} seed {recipe.seed}", key, run, arguments)
 
 
 def run(recipe: Recipe, held_out: int) -> dict:
     """Train a model and measure it: the record, as JSON holds it."""
     started = time.perf_counter()
-    images = training_images()
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(recipe.seed))
-    trained_on = order[held_out:].sort().values if held_out else slice(None)
-    model, history = train(recipe, images[trained_on], progress=False, device="cpu")
+    images, _ = training_set()
+    generator = torch.Generator().manual_seed(recipe.seed)
+    order = torch.randperm(len(images), generator=generator)
+    trained_on = images[order[held_out:].sort().values] if held_out else images
+    model, history = train(recipe, trained_on, progress=False, device="cpu")
     trained = time.perf_counter()
+    numbers = measure(model, recipe, trained_on, images[order[:held_out]])
+    seconds = {"training": trained - started, "measuring": time.perf_counter() - trained}
+    versions = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "measurement": VERSION,
+    }
     record = {
         "recipe": recipe.to_dict(),
         "held_out": held_out,
         "parameters": count(model),
         "training_loss": history[-1],
-        **measure(model, recipe, images[trained_on], images[order[:held_out]]),
+        **numbers,
+        "seconds": seconds,
+        "versions": versions,
     }
-    seconds = {"training": trained - started, "measuring": time.perf_counter() - trained}
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "measurement": VERSION}
-    return plain({**record, "seconds": seconds, "versions": versions}, digits=6)
+    return plain(record, digits=6)
 
 
 def measure(model, recipe: Recipe, trained_on: Tensor, held_out: Tensor) -> dict:
     """All numbers of one trained model."""
-    images, labels = test_set()
+    images, _ = test_set()
     z = encode(model, images)
     outputs = decode(model, z)
     numbers = {"unseen": evaluate(model, recipe, images)}
-    if recipe.latent_dim <= 3:
-        train_z = encode(model, training_images()).numpy()
-        numbers["latent"] = of_latent_space(train_z, training_labels().numpy(), z.numpy(), labels.numpy())
+    few_dimensions = recipe.latent_dim <= 3
+    if few_dimensions:
+        train_z = encode(model, training_set()[0]).numpy()
+        numbers["latent"] = measure_latent_space(train_z, z.numpy())
     if recipe.model == "vae":  # which claims D, E, H and I are about
-        numbers["look"] = of_outputs(images, outputs)
-        numbers["correction"] = of_correction(model)
-        if recipe.latent_dim <= 3:
-            numbers["overlap"] = of_overlap(train_z, z.numpy(), outputs)
-    numbers["error"] = of_errors(model, trained_on, held_out)
-    numbers["shift"] = [shifts.respond(model, classifier(), images[::2 * EVERY], pixels)._asdict() for pixels in SHIFTS]
+        numbers["look"] = measure_outputs(images, outputs)
+        numbers["correction"] = measure_correction(model)
+    if recipe.model == "vae" and few_dimensions:
+        numbers["overlap"] = measure_overlap(train_z, z.numpy(), outputs)
+    numbers["error"] = measure_errors(model, trained_on, held_out)
+    shown = images[::2 * EVERY]
+    responses = [shifts.respond(model, classifier(), shown, pixels) for pixels in SHIFTS]
+    numbers["shift"] = [response._asdict() for response in responses]
     return numbers
 
 
 def baseline() -> dict:
-    """What the criteria compare with and no training changes: PCA, the test images' own look, a
-    perfect repair."""
+    """What the criteria compare with and no training changes: PCA, inputs, a perfect repair."""
     images, labels = test_set()
-    train, train_labels = training_images().flatten(1).numpy(), training_labels().numpy()
-    spaces = {}
+    train = training_set()[0].flatten(1).numpy()  # (60000, 784)
+    numbers = {}
     for d in (2, 3):
         pca = PCA(d, random_state=0).fit(train)
         z = pca.transform(images.flatten(1))
-        spaces[f"pca_{d}d"] = of_latent_space(pca.transform(train), train_labels, z, labels.numpy())
-    accuracy = {"judge": (before().digit == labels.numpy()).mean(), "nearest": (nearest_before() == labels.numpy()).mean()}
-    some, perfect = images[::EVERY], {}
-    for kind in ("blot", "gap"):
+        numbers[f"pca_{d}d"] = measure_latent_space(pca.transform(train), z)
+    numbers["inputs"] = appearance(images)
+    numbers["reads_as_labelled"] = {
+        "judge": (predicted().digit == labels.numpy()).mean(),
+        "nearest": (predicted_by_nearest() == labels.numpy()).mean(),
+    }
+    numbers["perfect_repair"] = {}
+    some = images[::EVERY]
+    for kind in DEFECTS:
         damaged, corners = damage.plant_defects(some, kind)
-        perfect[kind] = correction.change_map_area(damaged, some, corners).mean()
-    return plain({**spaces, "inputs": look(images), "reads_as_labelled": accuracy, "perfect_repair": perfect},
-                 digits=6)
+        area = correction.change_map_area(damaged, some, corners).mean()
+        numbers["perfect_repair"][kind] = area
+    return plain(numbers, digits=6)
 
 
-def of_latent_space(train_z, train_labels, z, labels) -> dict:
-    """Claims A to C: clusters, their sizes, gaps. The permuted labels are a control: they must show
-    no clusters."""
-    permuted = np.random.default_rng(0).permutation(10_000)
+def measure_latent_space(train_z, z) -> dict:
+    """Claims A to C: clusters, their sizes, gaps.
+
+    The permuted labels are a control: they must show no clusters.
+    """
+    train_labels, labels = training_set()[1].numpy(), test_set()[1].numpy()
+    permuted = labels[np.random.default_rng(0).permutation(len(labels))]
     shares = latent.neighbour_shares(train_z, train_labels, z)
+    some_z, some_labels = train_z[:50_000], train_labels[:50_000]
     numbers = {
-        "neighbour_score": latent.knn_accuracy(train_z[:50_000], train_labels[:50_000], z, labels),
-        "neighbour_score_permuted": latent.knn_accuracy(train_z[:50_000], train_labels[:50_000], z, labels[permuted]),
+        "neighbour_score": latent.knn_accuracy(some_z, some_labels, z, labels),
+        "neighbour_score_permuted": latent.knn_accuracy(some_z, some_labels, z, permuted),
         "cluster_agreement": latent.adjusted_mutual_info(z, labels),
-        "cluster_agreement_permuted": latent.adjusted_mutual_info(z, labels[permuted]),
+        "cluster_agreement_permuted": latent.adjusted_mutual_info(z, permuted),
         "silhouette": silhouette_score(z, labels),
-        "silhouette_permuted": silhouette_score(z, labels[permuted]),
+        "silhouette_permuted": silhouette_score(z, permuted),
         "deep_in_own_cluster": latent.pure_neighbourhood_share(shares, labels),
         "width": latent.extent(z).width,
         "sizes": latent.cluster_sizes(z, labels),
@@ -137,46 +157,56 @@ def of_latent_space(train_z, train_labels, z, labels) -> dict:
     return numbers
 
 
-def of_overlap(train_z, z, outputs) -> dict:
+def measure_overlap(train_z, z, outputs) -> dict:
     """Claim I: are digits misrecognised where clusters overlap?"""
-    votes = latent.neighbour_shares(train_z, training_labels().numpy(), z)
-    overlap, foreign = 1 - votes.max(1), 1 - votes[np.arange(len(votes)), before().digit]
+    train_labels = training_set()[1].numpy()
+    votes = latent.neighbour_shares(train_z, train_labels, z)  # (N, 10)
+    overlap = 1 - votes.max(1)
+    foreign = 1 - votes[np.arange(len(votes)), predicted().digit]
     after = recognition.classify(classifier(), outputs)
-    wrong = recognition.misrecognised(before(), after)
-    wrong_to_nearest = nearest().digits(outputs) != nearest_before()
-    confusion = recognition.confusion(before(), after).astype(float)
+    wrong = recognition.misrecognised(predicted(), after)
+    wrong_to_nearest = nearest_image().digits(outputs) != predicted_by_nearest()
+    confusion = recognition.confusion(predicted(), after).astype(float)
     confusion /= confusion.sum(1, keepdims=True)
     pairs = np.triu_indices(10, 1)
+    overlap_of_pairs = latent.pairwise_overlap(train_z, train_labels)[pairs]
+    confusion_of_pairs = (confusion + confusion.T)[pairs]
+    between = (foreign > 0.1) & (foreign < 0.9)
     return {
         "area": roc_auc_score(wrong, overlap),
         "area_nearest": roc_auc_score(wrong_to_nearest, overlap),
-        "between": ((foreign[wrong] > 0.1) & (foreign[wrong] < 0.9)).mean(),
+        "between": between[wrong].mean(),
         "inside_another": (foreign[wrong] >= 0.9).mean(),
-        "pair_correlation": spearmanr(latent.pairwise_overlap(train_z, training_labels().numpy())[pairs],
-                                      (confusion + confusion.T)[pairs]).statistic,
+        "pair_correlation": spearmanr(overlap_of_pairs, confusion_of_pairs).statistic,
     }
 
 
-def of_outputs(images, outputs) -> dict:
-    """Claims D and H: misrecognition, and how the outputs look beside inputs blurred as much."""
-    detail, blurred, width = float(sharpness.fine_detail(outputs).mean()), images, 0.0
-    if detail < sharpness.fine_detail(images).mean():  # else nothing to imitate: outputs of a model that learned nothing
+def measure_outputs(images, outputs) -> dict:
+    """Claims D and H: misrecognition, and how outputs look beside inputs blurred as much."""
+    detail = float(sharpness.fine_detail(outputs).mean())
+    blurred, width = images, 0.0
+    # A model that has learned nothing may leave more detail than the inputs have: nothing to blur.
+    if detail < sharpness.fine_detail(images).mean():
         blurred, width = sharpness.blurred_as_much(images, detail)
-    some = slice(None, None, EVERY)
-
-    def compared(pictures):
-        return {
-            **look(pictures),
-            "misrecognised": recognition.misrecognised(before(), recognition.classify(classifier(), pictures)).mean(),
-            "misrecognised_nearest": (nearest().digits(pictures) != nearest_before()).mean(),
-            "ink_changed": correction.changed_ink(images, pictures).mean(),
-            "reach": correction.reach(images[some], pictures[some], THRESHOLD).mean(),
-        }
-
-    return {"outputs": compared(outputs), "inputs_blurred_as_much": {**compared(blurred), "blur_width": width}}
+    of_blurred = {**compare(images, blurred), "blur_width": width}
+    return {"outputs": compare(images, outputs), "inputs_blurred_as_much": of_blurred}
 
 
-def look(pictures) -> dict:
+def compare(images, pictures) -> dict:
+    """How pictures made from the test images look, and how they differ from them."""
+    after = recognition.classify(classifier(), pictures)
+    reach = correction.reach(images[::EVERY], pictures[::EVERY], THRESHOLD)
+    misread = nearest_image().digits(pictures) != predicted_by_nearest()
+    return {
+        **appearance(pictures),
+        "misrecognised": recognition.misrecognised(predicted(), after).mean(),
+        "misrecognised_nearest": misread.mean(),
+        "ink_changed": correction.changed_ink(images, pictures).mean(),
+        "reach": reach.mean(),
+    }
+
+
+def appearance(pictures) -> dict:
     """How pictures look, means over them; the test images' labels tell which are of one digit."""
     return {
         "fine_detail": sharpness.fine_detail(pictures).mean(),
@@ -187,59 +217,68 @@ def look(pictures) -> dict:
     }
 
 
-def of_correction(model) -> dict:
+def measure_correction(model) -> dict:
     """Claim E: planted defects, found and localised; and digits left as they are."""
     images = test_set()[0][::EVERY]
-
-    def regions(inputs, outputs):
-        return [correction.corrected_regions(x, y, THRESHOLD, PIXELS) for x, y in zip(inputs, outputs, strict=True)]
-
-    numbers = {"left_alone": np.mean([not r for r in regions(images, reconstruct(model, images))])}
-    for kind in ("blot", "gap"):
+    unchanged = [not regions for regions in _corrections(images, reconstruct(model, images))]
+    numbers = {"left_alone": np.mean(unchanged)}
+    for kind in DEFECTS:
         damaged, corners = damage.plant_defects(images, kind)
         outputs = reconstruct(model, damaged)
-        hits = [correction.localises(r, corner) for r, corner in zip(regions(damaged, outputs), corners, strict=True)]
-        numbers[kind] = {"found": np.mean(hits), "map_area": correction.change_map_area(damaged, outputs, corners).mean()}
+        found = map(correction.localises, _corrections(damaged, outputs), corners)
+        area = correction.change_map_area(damaged, outputs, corners)
+        numbers[kind] = {"found": np.mean(list(found)), "map_area": area.mean()}
     return numbers
 
 
-def of_errors(model, trained_on, held_out) -> dict:
-    """Claims F and G: errors of images trained on, of images not trained on, and of pictures unlike
-    digits."""
-    def error(pictures):
-        return squared_error(reconstruct(model, pictures), pictures).double().numpy()
-
-    images = test_set()[0]
-    train, new = error(trained_on), error(images)
-    sets = {"unseen": new} | ({"held_out": error(held_out)} if len(held_out) else {})
+def measure_errors(model, trained_on, held_out) -> dict:
+    """Claims F and G: errors of images trained on, of others, and of pictures unlike digits."""
+    images, _ = test_set()
+    train, test = _errors(model, trained_on), _errors(model, images)
+    numbers = {"images_trained_on": len(train), "mean_trained_on": train.mean()}
+    numbers["unseen"] = _compare_errors(train, test)
+    if len(held_out):
+        numbers["held_out"] = _compare_errors(train, _errors(model, held_out))
     strange = damage.anomalies(images)
-    for kind in ("blot", "gap"):
-        strange[kind] = damage.plant_defects(images[::EVERY], kind)[0]
-    alarm, numbers = np.percentile(train, 99), {"images_trained_on": len(train), "mean_trained_on": train.mean()}
-    for name, other in sets.items():
-        numbers[name] = {
-            "images": len(other), "mean": other.mean(),
-            "largest_distance": ks_2samp(train, other).statistic,
-            "probability_larger": errors.probability_larger(other, train),
-            "tail": {f"{p:g}": dict(zip(TAIL_KEYS, errors.tail(train, other, p), strict=True)) for p in PERCENTILES},
-        }
-    scores = {kind: error(pictures) for kind, pictures in strange.items()}
-    numbers["false_alarms"] = (new > alarm).mean()
-    numbers["caught"] = {kind: (s > alarm).mean() for kind, s in scores.items()}
-    numbers["area"] = {kind: errors.probability_larger(s, new) for kind, s in scores.items()}
+    for kind in DEFECTS:
+        strange[kind], _ = damage.plant_defects(images[::EVERY], kind)
+    alarm = np.percentile(train, 99)
+    numbers |= {"false_alarms": (test > alarm).mean(), "caught": {}, "area": {}}
+    for kind, pictures in strange.items():
+        scores = _errors(model, pictures)
+        numbers["caught"][kind] = (scores > alarm).mean()
+        numbers["area"][kind] = errors.probability_larger(scores, test)
     return numbers
 
 
-# What every task of a process shares, made when first used.
+def _corrections(inputs, outputs):
+    pairs = zip(inputs, outputs, strict=True)
+    return [correction.corrected_regions(x, y, THRESHOLD, PIXELS) for x, y in pairs]
+
+
+def _errors(model, pictures):
+    return squared_error(reconstruct(model, pictures), pictures).double().numpy()
+
+
+def _compare_errors(train, others):
+    tails = {}
+    for percentile in PERCENTILES:
+        tail = errors.tail(train, others, percentile)
+        tails[f"{percentile:g}"] = dict(zip(TAIL_KEYS, tail, strict=True))
+    return {
+        "images": len(others),
+        "mean": others.mean(),
+        "largest_distance": ks_2samp(train, others).statistic,
+        "probability_larger": errors.probability_larger(others, train),
+        "tail": tails,
+    }
+
+
+# What all tasks of a process share, made when first used.
 
 @cache
-def training_images() -> Tensor:
-    return load_mnist(train=True)[0]
-
-
-@cache
-def training_labels() -> Tensor:
-    return load_mnist(train=True)[1]
+def training_set() -> tuple[Tensor, Tensor]:
+    return load_mnist(train=True)
 
 
 @cache
@@ -253,18 +292,19 @@ def classifier():
 
 
 @cache
-def before() -> recognition.Prediction:
+def predicted() -> recognition.Prediction:
     """What the classifier takes the test images for."""
     return recognition.classify(classifier(), test_set()[0])
 
 
 @cache
-def nearest() -> recognition.NearestImage:
+def nearest_image() -> recognition.NearestImage:
     """The classifier without a network, on every third training image."""
-    return recognition.NearestImage(training_images()[::3], training_labels()[::3])
+    images, labels = training_set()
+    return recognition.NearestImage(images[::3], labels[::3])
 
 
 @cache
-def nearest_before() -> np.ndarray:
-    """What it takes the test images for."""
-    return nearest().digits(test_set()[0])
+def predicted_by_nearest() -> np.ndarray:
+    """What that takes the test images for."""
+    return nearest_image().digits(test_set()[0])

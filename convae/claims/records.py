@@ -9,13 +9,15 @@ from pathlib import Path
 
 from convae._io import to_json, write_all_atomically
 from convae.claims import measure, results
-from convae.claims.design import STUDIES, RunKey
-from convae.claims.statements import Records
-from convae.claims.verdicts import evaluate
+from convae.claims.design import REPLICATES, STUDIES, RunKey
+from convae.claims.statements import CLAIMS, Records
+from convae.claims.verdicts import VERDICTS, evaluate, over_universes, verdict
 from convae.reproduce import readme
 from convae.reproduce.sweep import Task, sweep_studies
 
 RECORDS = Path(__file__).parent / "records"
+PAGE = Path(__file__).with_name("README.md")
+TEMPLATE = Path(__file__).with_name("page.md.j2")
 FAMILIES = tuple(field for field in Records._fields if field != "baseline")
 
 
@@ -81,12 +83,41 @@ def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler:
 
 def publish() -> list[str]:
     """Write what follows from the committed records; returns what was written."""
-    return readme.publish(results.CLAIMS, claims_json(), _readme_block)
+    written = readme.publish(results.CLAIMS, claims_json(), _readme_block)
+    page = readme.changes("figures/claims.json", page_block(), PAGE)
+    write_all_atomically(page)
+    return [*written, *map(str, page)]
 
 
 def claims_json() -> str:
     """``figures/claims.json`` as it follows from the committed records."""
     return to_json(evaluate(records_of("seeds"), records_of("universes")))
+
+
+def page_block() -> list[str]:
+    """What the page on the claims says of verdicts, and of what the measures cannot say."""
+    claims = results.load()["claims"]
+    verdicts: dict[str, list] = {text: [] for text in VERDICTS}
+    for name, claim in claims.items():
+        verdicts[claim["verdict"]].append(name)
+    changed = [f"{name} ({before} with the first alone)"
+               for name, before in verdicts_of_first_replicate().items()
+               if before != claims[name]["verdict"]]
+    text = readme.render(TEMPLATE, **results.load(), verdicts=verdicts, changed=changed,
+                         count=results.count_criteria(), baseline=load_baseline())
+    return [text]
+
+
+def verdicts_of_first_replicate() -> dict[str, str]:
+    """Each claim's verdict if the universes had been trained from one seed only."""
+    universes = records_of("universes")
+    first = {place: records for place, records in universes.items() if place[1] == REPLICATES[0]}
+    verdicts = {}
+    for name, claim in CLAIMS.items():
+        holds = [criterion["holds"] for criterion in results.load()["claims"][name]["criteria"]]
+        effects = over_universes(claim.criteria[0], first)
+        verdicts[name] = verdict(holds, effects and effects["share"])
+    return verdicts
 
 
 def _readme_block():

@@ -125,6 +125,10 @@ def conclude(notebook: Notebook):
 
 def readme_block() -> list[str]:
     """The README's table of claims, and how it came about."""
-    criteria = sum(len(claim["criteria"]) for claim in load()["claims"].values())
-    text = render(README_TEMPLATE, **load(), count=criteria, summary=summary, verdict=verdict)
-    return [text]
+    return [render(README_TEMPLATE, **load(), count=count_criteria(), summary=summary,
+                   verdict=verdict)]
+
+
+def count_criteria() -> int:
+    """Of all claims."""
+    return sum(len(claim["criteria"]) for claim in load()["claims"].values())

@@ -15,6 +15,7 @@ from convae.evaluation.intervals import (
     mean_with_t_interval,
     ratio_of_shares,
     share,
+    sign_flip_p,
 )
 
 
@@ -144,3 +145,23 @@ def test_the_bootstrap_over_ten_seeds_covers_about_90_per_cent_as_the_page_on_cl
     samples = np.random.default_rng(1).normal(3, 2, (1000, 10))
     intervals = [mean_over_seeds(sample, resamples=1000) for sample in samples]
     assert np.mean([e.low <= 3 <= e.high for e in intervals]) == pytest.approx(0.9, abs=0.025)
+
+
+def test_the_sign_flip_test_counts_all_choices_of_signs():
+    differences = np.array([3.0, 1.0, -2.0, 0.5])
+    means = [np.mean(differences * signs) for signs in product((1, -1), repeat=4)]
+    as_large = [mean >= differences.mean() - 1e-12 for mean in means]
+    assert sign_flip_p(differences) == pytest.approx(np.mean(as_large))
+
+
+def test_the_sign_flip_test_finds_no_more_than_chance_where_there_is_no_effect():
+    generator = np.random.default_rng(0)
+    p = np.array([sign_flip_p(generator.normal(size=8)) for _ in range(400)])
+    assert np.mean(p < 0.05) < 0.09
+    assert 0.4 < np.mean(p) < 0.6
+
+
+@pytest.mark.parametrize("count", [0, 17])
+def test_the_sign_flip_test_refuses_what_it_cannot_do_exactly(count):
+    with pytest.raises(ValueError, match=f"got {count}"):
+        sign_flip_p(np.ones(count))
