@@ -19,7 +19,7 @@ def main():
 
 
 def _run(arguments):
-    from convae.data import DataError
+    from convae.data.download import DataError
     from convae.reproduce.parameters import ParameterError
     from convae.reproduce.runner import RunError
 
@@ -149,9 +149,9 @@ def _detect(arguments):
 
 def _data(arguments):
     from convae._io import cache_dir
-    from convae.data import load_mnist
+    from convae.data.download import fetch_mnist
 
-    load_mnist(train=False)
+    fetch_mnist()
     print(f"MNIST is in {cache_dir()}, and whole.")
 
 

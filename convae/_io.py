@@ -14,6 +14,10 @@ ROOT = Path(__file__).parents[1]  # of the checkout
 FIGURES = ROOT / "figures"
 
 
+class UserError(RuntimeError):
+    """An error that the user can mend: its message says what and how, and is all that is shown."""
+
+
 def cache_dir() -> Path:
     """The folder for data and for models trained on the way: ``CONVAE_DATA``, or the platform's."""
     return Path(os.environ.get("CONVAE_DATA") or user_cache_path("convae")).expanduser()

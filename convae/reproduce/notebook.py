@@ -16,7 +16,7 @@ from PIL import Image
 from torch import nn
 
 from convae._io import ROOT, to_json, write_atomically
-from convae.data import MD5
+from convae.data.download import MD5
 from convae.pretrained import load_or_train, load_pretrained
 from convae.recipes import Recipe
 from convae.reproduce import parameters
