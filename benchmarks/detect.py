@@ -15,7 +15,7 @@ from pathlib import Path
 
 from convae._io import write_all_atomically
 from convae.anomaly import demo, folders
-from convae.fast.parallel import side_by_side
+from convae.fast.parallel import parallel_map
 from convae.reproduce.readme import replace_block
 
 HERE = Path(__file__).parent
@@ -23,7 +23,7 @@ PAGE = HERE.parent / "convae" / "anomaly" / "README.md"
 FILES = {1_000: 3, 10_000: 3, 100_000: 1}  # with the rounds of each
 
 
-def detect(folder: Path, _line=None) -> dict:
+def detect(folder: Path) -> dict:
     """Seconds, and the process's peak memory in MiB; in a process of its own, as the command is."""
     with tempfile.TemporaryDirectory() as out:
         start = time.perf_counter()
@@ -45,7 +45,7 @@ def measure() -> dict:
             for i in range(n):
                 os.link(originals[i % len(originals)], folder / f"{i:06}.png")
             for _ in range(rounds):
-                found.setdefault(str(n), []).append(side_by_side(detect, [(folder,)])[0])
+                found.setdefault(str(n), []).append(parallel_map(detect, [(folder,)])[0])
     return {"cores": os.cpu_count(), "files": found}
 
 

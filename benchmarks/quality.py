@@ -17,7 +17,7 @@ from convae._io import write_atomically
 from convae.evaluation.inference import encode, reconstruct
 from convae.evaluation.latent import extent, knn_accuracy
 from convae.evaluation.recognition import classify, misrecognised
-from convae.fast.parallel import side_by_side
+from convae.fast.parallel import parallel_map
 from convae.recipes import Recipe
 from convae.training import reproducible, train
 
@@ -35,7 +35,7 @@ def measure(folder: Path) -> dict:
     runs = [(setting, way, seed) for seed in SEEDS for setting in SETTINGS for way in ("plain", "convae")]
     missing = [(setting, way, seed, _path(folder, setting, way, seed)) for setting, way, seed in runs
                if not _path(folder, setting, way, seed).exists()]
-    side_by_side(_run, missing)
+    parallel_map(_run, missing)
     return {setting: {way: [json.loads(_path(folder, setting, way, seed).read_text()) for seed in SEEDS]
                       for way in ("plain", "convae")} for setting in SETTINGS}
 
@@ -46,7 +46,7 @@ def _path(folder, setting, way, seed):
     return folder / "quality" / f"{way}-{key}.json"
 
 
-def _run(setting: str, way: str, seed: int, path: Path, line: int):
+def _run(setting: str, way: str, seed: int, path: Path):
     recipe = Recipe.from_dict({**SETTINGS[setting], "seed": seed})
     unseen, labels = convae.load_mnist(train=False)
     train_images, train_labels = convae.load_mnist(train=True)

@@ -14,7 +14,7 @@ from benchmarks.peers import PEERS
 from benchmarks.quality import SETTINGS
 from convae._io import write_atomically
 from convae.fast.conv import transposed
-from convae.fast.parallel import side_by_side
+from convae.fast.parallel import parallel_map
 from convae.recipes import Recipe
 from convae.training import train
 
@@ -55,9 +55,9 @@ def _once(folder: Path, name: str, function):
 
 def _many(recipes: list[Recipe]) -> dict:
     """Seconds that several models take; side by side, starting the processes is part of it."""
-    return {"one after another, all cores": _timed(lambda: [_train(r, torch.get_num_threads(), 0) for r in recipes]),
-            "one after another, one core": len(recipes) * _timed(lambda: _train(recipes[0], 1, 0)),
-            "side by side": _timed(lambda: side_by_side(_train, [(r, 1) for r in recipes]))}
+    return {"one after another, all cores": _timed(lambda: [_train(r, torch.get_num_threads()) for r in recipes]),
+            "one after another, one core": len(recipes) * _timed(lambda: _train(recipes[0], 1)),
+            "side by side": _timed(lambda: parallel_map(_train, [(r, 1) for r in recipes]))}
 
 
 def _in_a_process(peer: str, recipe: Recipe) -> dict:
@@ -70,7 +70,7 @@ def _in_a_process(peer: str, recipe: Recipe) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _train(recipe: Recipe, threads: int, line: int):
+def _train(recipe: Recipe, threads: int):
     train(recipe, progress=False, device="cpu", threads=threads)
 
 

@@ -16,11 +16,10 @@ import torch
 from torch import nn
 
 from convae._io import cache_dir, write_atomically
-from convae.data import load_mnist
-from convae.data.download import MD5
+from convae.data import MD5, load_mnist
 from convae.evaluation.classifier import ClassifierRecipe, accuracy, train_classifier
 from convae.evaluation.inference import evaluate
-from convae.fast.parallel import side_by_side
+from convae.fast.parallel import parallel_map
 from convae.models import count
 from convae.recipes import Recipe
 from convae.training import train
@@ -116,11 +115,7 @@ def train_side_by_side(jobs: list[tuple[Recipe | ClassifierRecipe, Path, str]]):
     """Train and save each (recipe, folder, file name): one process a core, with one thread each."""
     load_mnist(train=True)  # fetched once, before the processes need it
     longest_first = sorted(jobs, key=lambda job: (job[0].name != "classifier", -job[0].epochs))
-    side_by_side(_train_job, longest_first)
-
-
-def _train_job(recipe, folder, name, *_):
-    train_and_save(recipe, folder, name)
+    parallel_map(train_and_save, longest_first)
 
 
 def load(folder: Path, name: str) -> nn.Module:

@@ -258,15 +258,15 @@ def test_auto_is_a_gpu_if_there_is_one(there, kind, monkeypatch):
 
 
 def test_models_trained_side_by_side_are_those_trained_alone(images, trained):
-    from convae.fast.parallel import side_by_side
+    from convae.fast.parallel import parallel_map
 
     recipes = [SHORT, Recipe.from_dict({**SHORT.to_dict(), "seed": 4})]
-    together = side_by_side(_train_beside, [(r, images) for r in recipes])
+    together = parallel_map(_train_beside, [(r, images) for r in recipes])
     assert together[0] == digest(trained.model)
     assert together[1] == digest(train(recipes[1], images, progress=False).model)
 
 
-def _train_beside(recipe, images, *_):
+def _train_beside(recipe, images):
     return digest(train(recipe, images, progress=False).model)
 
 

@@ -1,35 +1,59 @@
-"""Runs the notebooks through papermill, two at a time, and puts what they made in its place once
-all have succeeded."""
+"""Runs the notebooks, one a core, and puts what they made in its place once all have succeeded."""
 
 import json
 import os
 import shutil
 import sys
-import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import nbformat
+import psutil
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+from tqdm import tqdm
 
-from convae._io import FIGURES, ROOT, cache_dir, to_json, write_all_atomically
+from convae._io import FIGURES, ROOT, UserError, cache_dir, to_json, write_all_atomically
 from convae.data import load_mnist
-from convae.fast.parallel import side_by_side
 from convae.pretrained import SHIPPED, train_shipped, weights_dir
 from convae.reproduce import compare, parameters, readme
 from convae.reproduce.notebook import NOTEBOOKS, RESULTS_READ, TOLERANCE
 
-WORKSPACE = ROOT / "build"  # beside the final places, so that a rename is enough; git ignores it
+WORKSPACE = ROOT / "build"  # for notebooks that failed; git ignores it
 
 
-class RunError(RuntimeError):
-    """Something the user can mend; the message says what and how."""
+class RunError(UserError):
+    """Notebooks that cannot be run as was asked, or that failed."""
+
+
+class Figure(NamedTuple):
+    """A figure as a notebook published it."""
+
+    picture: bytes    #: PNG
+    content: bytes    #: JSON: the numbers drawn, and what the text says of them
+    provenance: dict  #: its entry in the manifest
+
+
+class Made(NamedTuple):
+    """What notebooks made: themselves, executed, by their committed path; and figures by name."""
+
+    notebooks: dict[Path, NotebookNode]
+    figures: dict[str, Figure]
 
 
 def available() -> list[Path]:
     """The notebooks of this checkout, by number."""
-    found = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-    if not found:
-        raise RunError(f"there are no notebooks in {NOTEBOOKS}: run this from a checkout of the repository")
-    return found
+    notebooks = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    if not notebooks:
+        raise RunError(f"there are no notebooks in {NOTEBOOKS}: run this from a checkout")
+    return notebooks
 
 
 def select(only: str | None) -> list[Path]:
@@ -38,21 +62,38 @@ def select(only: str | None) -> list[Path]:
     if only is None:
         return notebooks
     wanted = [item.strip() for item in only.split(",") if item.strip()]
-    unknown = [item for item in wanted if not any(item in (n.stem, n.stem[:2]) for n in notebooks)]
+    known = {name for notebook in notebooks for name in (notebook.stem, notebook.stem[:2])}
+    unknown = [item for item in wanted if item not in known]
     if unknown or not wanted:
-        raise RunError(f"no notebook {', '.join(unknown) or 'named'}; there are {', '.join(n.stem for n in notebooks)}")
+        there = ", ".join(notebook.stem for notebook in notebooks)
+        raise RunError(f"no notebook {', '.join(unknown) or 'named'}; there are {there}")
     return [n for n in notebooks if n.stem in wanted or n.stem[:2] in wanted]
 
 
+def parse(items: Iterable[str]) -> dict[str, str]:
+    """Parameters by name, from ``NAME=VALUE``."""
+    values = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not (equals and name.isidentifier()):
+            raise RunError(f"-p takes NAME=VALUE, got {item!r}")
+        values[name] = value
+    return values
+
+
 def resolve(notebooks: list[Path], values: dict) -> dict[Path, dict]:
-    """For each notebook those of the values that it declares, checked; every value must be known to
-    at least one."""
+    """The values that each notebook declares, checked; each must be known to at least one."""
     declared = {notebook: parameters.declared(notebook) for notebook in notebooks}
     for name in values:
         if not any(name in known for known in declared.values()):
             each = "; ".join(f"{n.stem}: {', '.join(known)}" for n, known in declared.items())
-            raise parameters.ParameterError(f"no chosen notebook has a parameter {name!r}. Their parameters are: {each}")
-    return {n: parameters.check(n, {k: v for k, v in values.items() if k in known}) for n, known in declared.items()}
+            raise parameters.ParameterError(
+                f"no chosen notebook has a parameter {name!r}. Their parameters are: {each}")
+    resolved = {}
+    for notebook, known in declared.items():
+        own = {name: value for name, value in values.items() if name in known}
+        resolved[notebook] = parameters.check(notebook, own)
+    return resolved
 
 
 def figures(only: str | None = None, values: dict | None = None, out: Path | None = None) -> list[str]:
@@ -79,17 +120,15 @@ def figures(only: str | None = None, values: dict | None = None, out: Path | Non
         Before anything runs, if something is asked that cannot be; or if a notebook failed: nothing
         is replaced then.
     """
-    notebooks = select(only)
-    resolved = resolve(notebooks, values or {})
+    resolved = resolve(select(only), values or {})
     if values and out is None:
-        raise RunError("parameters other than the committed ones need --out DIR: figures/ holds the committed figures")
-    if out is not None and any(out.resolve() == p or p in out.resolve().parents for p in (FIGURES, NOTEBOOKS)):
+        raise RunError("parameters other than the committed ones need --out DIR: figures/ holds the "
+                       "committed figures")
+    if out is not None and {FIGURES, NOTEBOOKS} & {out.resolve(), *out.resolve().parents}:
         raise RunError(f"--out {out}: that is where the committed ones are; choose another folder")
-    with Run(resolved) as run:
-        contents = run.contents(out) if out else run.changes()
-        if out is None:
-            contents |= readme.changes("figures/fig*.json", readme.gallery(contents))
-        write_all_atomically(contents)
+    made = execute(resolved)
+    contents = _committed(made) if out is None else _files(made, out, out)
+    write_all_atomically(contents)
     return [str(path) for path in contents]
 
 
@@ -101,14 +140,13 @@ def reproduce() -> list[str]:
     """
     folder = cache_dir() / "reproduce"
     train_shipped(folder)
-    with Run(resolve(available(), {}), weights=folder) as run:
-        contents = run.changes()
-        for name in SHIPPED:
-            old, new = weights_dir() / f"{name}.safetensors", folder / f"{name}.safetensors"
-            if not old.exists() or old.read_bytes() != new.read_bytes():
-                contents |= {old: new.read_bytes(), old.with_suffix(".json"): new.with_suffix(".json").read_bytes()}
-        contents |= readme.changes("figures/fig*.json", readme.gallery(contents))
-        write_all_atomically(contents)
+    contents = _committed(execute(resolve(available(), {}), weights=folder))
+    for name in SHIPPED:
+        old, new = weights_dir() / f"{name}.safetensors", folder / f"{name}.safetensors"
+        if not old.exists() or old.read_bytes() != new.read_bytes():
+            contents[old] = new.read_bytes()
+            contents[old.with_suffix(".json")] = new.with_suffix(".json").read_bytes()
+    write_all_atomically(contents)
     shutil.rmtree(folder)
     return [str(path) for path in contents]
 
@@ -116,127 +154,173 @@ def reproduce() -> list[str]:
 def verify(only: str | None = None) -> list[str]:
     """Run notebooks again and compare with what is committed; returns the differences, as
     sentences."""
-    with Run(resolve(select(only), {})) as run:
-        return run.differences()
+    made = execute(resolve(select(only), {}))
+    sentences = []
+    for path, notebook in made.notebooks.items():
+        sentences += [f"{path.relative_to(ROOT)}: {d}" for d in _notebook_differences(path, notebook)]
+    for name, figure in made.figures.items():
+        sentences += [f"figures/{name}: {d}" for d in _figure_differences(name, figure)]
+    return sentences
 
 
-class Run:
-    """One run of notebooks in a workspace of its own, gone at the end unless a notebook failed."""
+def execute(resolved: dict[Path, dict], weights: Path | None = None) -> Made:
+    """Run each notebook with its values, and with the weights in a folder other than the shipped.
 
-    def __init__(self, resolved: dict[Path, dict], weights: Path | None = None):
-        self.resolved = resolved
-        self.weights = weights
-
-    def __enter__(self):
-        load_mnist(train=True)  # fetched once, before the kernels need it
-        WORKSPACE.mkdir(exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=WORKSPACE))
-        try:
-            order = sorted(self.resolved, key=lambda n: -n.stat().st_size)  # roughly the long ones first
-            jobs = [(n, self.folder / n.stem, self.resolved[n], self.weights) for n in order]
-            failures = [report for report in side_by_side(_execute, jobs) if report]
-        except BaseException:
-            self.__exit__()
-            raise
+    Raises
+    ------
+    RunError
+        If notebooks failed, once all have ended; the message has each cell that did.
+    """
+    load_mnist(train=True)  # fetched once, before the kernels need it
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    if weights:
+        environment["CONVAE_WEIGHTS"] = str(weights)
+    long_ones_first = sorted(resolved, key=lambda path: -path.stat().st_size)  # roughly
+    with TemporaryDirectory(prefix="convae-") as place:
+        folders = {path: Path(place) / path.stem for path in resolved}
+        jobs = [(path, folders[path], resolved[path], environment) for path in long_ones_first]
+        failures = [report for report in _run_all(jobs) if report]
         if failures:
             raise RunError("\n\n".join([*failures, "Figures, notebooks and weights are as they were."]))
-        return self
+        notebooks = {path: _without_traces(folder / path.name) for path, folder in folders.items()}
+        drawn = {}
+        for folder in folders.values():
+            drawn |= _figures_in(folder)
+    return Made(notebooks, drawn)
 
-    def __exit__(self, *_):
-        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def notebook(self, source: Path) -> nbformat.NotebookNode:
-        """An executed notebook, without what differs from one run to the next: times, paths, the
-        Python version.
-
-        Its metadata say which committed results it was run with.
-        """
-        executed = nbformat.read(self.folder / source.stem / source.name, 4)
-        executed.metadata = {"kernelspec": executed.metadata["kernelspec"], "language_info": {"name": "python"},
-                             "results_sha256": self._results_read(source)}
-        for cell in executed.cells:
-            cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags" and value}
-        return executed
-
-    def drawn(self) -> dict[str, Path]:
-        """The figures of this run, by name, as paths without suffix."""
-        return {p.stem: p.with_suffix("") for n in self.resolved for p in sorted((self.folder / n.stem).glob("fig*.png"))}
-
-    def manifest(self) -> dict:
-        """The provenance of each figure of this run."""
-        files = [self.folder / n.stem / "manifest.json" for n in self.resolved]
-        return {name: entry for f in files if f.exists() for name, entry in _read_json(f).items()}
-
-    def _results_read(self, source):
-        path = self.folder / source.stem / RESULTS_READ
-        return _read_json(path) if path.exists() else {}
-
-    def contents(self, out: Path) -> dict[Path, bytes | str]:
-        """All that this run made, as it belongs into the folder `out`."""
-        contents = {out / n.name: nbformat.writes(self.notebook(n)) + "\n" for n in self.resolved}
-        for name, path in self.drawn().items():
-            contents |= {out / f"{name}{suffix}": path.with_suffix(suffix).read_bytes() for suffix in (".png", ".json")}
-        before = _read_json(out / "manifest.json") if (out / "manifest.json").exists() else {}
-        return contents | {out / "manifest.json": to_json(dict(sorted({**before, **self.manifest()}.items())))}
-
-    def changes(self) -> dict[Path, bytes | str]:
-        """What has to be written so that figures/ and notebooks/ are those of this run: only what
-        is not alike already."""
-        contents, committed = {}, _read_json(FIGURES / "manifest.json") if (FIGURES / "manifest.json").exists() else {}
-        for notebook in self.resolved:
-            if self._notebook_differs(notebook):
-                contents[notebook] = nbformat.writes(self.notebook(notebook)) + "\n"
-        entries = dict(committed)
-        for name, path in self.drawn().items():
-            if self._figure_differs(name):
-                contents |= {FIGURES / f"{name}{s}": path.with_suffix(s).read_bytes() for s in (".png", ".json")}
-                entries[name] = self.manifest()[name]
-        if entries != committed:
-            contents[FIGURES / "manifest.json"] = to_json(dict(sorted(entries.items())))
-        return contents
-
-    def differences(self) -> list[str]:
-        """Where this run and what is committed differ."""
-        return [f"{n.relative_to(ROOT)}: {d}" for n in self.resolved for d in self._notebook_differs(n)] + \
-            [f"figures/{name}: {d}" for name in self.drawn() for d in self._figure_differs(name)]
-
-    def _notebook_differs(self, notebook):
-        committed, run = nbformat.read(notebook, 4), self.notebook(notebook)
-        before = committed.metadata.get("results_sha256", {})
-        stale = [f"was run with another {name}" for name, sha256 in run.metadata["results_sha256"].items()
-                 if before.get(name) != sha256]  # a number that is off by one in its last digit is not rounding then
-        return stale + compare.notebook(committed, run, TOLERANCE)
-
-    def _figure_differs(self, name):
+def _run_all(jobs: list[tuple]) -> list[str | None]:
+    """The reports of all notebooks. Any exception, and Ctrl-C, stops every kernel."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        running = [pool.submit(_run, *job) for job in jobs]
         try:
-            old, picture = _read_json(FIGURES / f"{name}.json"), (FIGURES / f"{name}.png").read_bytes()
-            committed = _read_json(FIGURES / "manifest.json")[name]
-        except (OSError, KeyError, json.JSONDecodeError) as error:
-            return [f"is not there or not whole ({type(error).__name__}: {error})"]
-        path, entry = self.drawn()[name], self.manifest()[name]
-        provenance = [f"{key} in the manifest: {entry[key]}, was {committed.get(key)}" for key in entry
-                      if key != "versions" and entry[key] != committed.get(key)]
-        return provenance + compare.png(picture, path.with_suffix(".png").read_bytes(), f"{name}.png") + \
-            compare.content(old, _read_json(path.with_suffix(".json")), old.get("tolerance", TOLERANCE), f"{name}.json")
+            return [job.result() for job in running]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            while any(job.running() for job in running):  # one may be starting its kernel
+                _kill_kernels()
+                wait(running, timeout=0.1)
+            raise
 
 
-def _execute(notebook, folder, values, weights, line):
-    """Run one notebook into its folder; None, or a report of the cell that failed."""
-    from papermill import PapermillExecutionError, execute_notebook
+def _kill_kernels():
+    for kernel in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            kernel.suspend()  # it starts no more processes while they are listed
+            for process in (*kernel.children(recursive=True), kernel):
+                process.kill()
 
+
+def _run(path: Path, folder: Path, values: dict, environment: dict) -> str | None:
+    """Run one notebook into its folder; returns a report of the cell that failed."""
     folder.mkdir()
-    os.environ |= {"CONVAE_FIGURES": str(folder), "OMP_NUM_THREADS": "1"}
-    if weights:
-        os.environ["CONVAE_WEIGHTS"] = str(weights)
-    try:
-        execute_notebook(notebook, folder / notebook.name, values, kernel_name="python3", cwd=folder,
-                         progress_bar={"desc": notebook.stem, "position": line, "file": sys.stderr},
-                         extra_arguments=["--IPKernelApp.log_level=ERROR"])
-    except PapermillExecutionError as error:
-        source = "\n".join(f"    {line}" for line in error.source.splitlines()[:12])
-        return (f"{notebook.stem} failed in cell {error.cell_index + 1} (In [{error.exec_count}]):\n{source}\n"
-                f"{error.ename}: {error.evalue}\nThe notebook up to there: {folder / notebook.name}")
+    notebook = load_notebook_node(str(path))
+    if values:
+        notebook = parameterize_notebook(notebook, values)
+    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    with tqdm(total=cells, desc=path.stem, unit="cell", file=sys.stderr) as bar:
+        client = NotebookClient(
+            notebook,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(folder)}},  # where it runs
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            on_cell_executed=lambda **_: bar.update(),
+        )
+        try:
+            client.execute(env={**environment, "CONVAE_FIGURES": str(folder)})
+        except CellExecutionError as error:
+            return _report(path, notebook, error)
+    nbformat.write(notebook, folder / path.name)
     return None
+
+
+def _report(path: Path, notebook: NotebookNode, error: CellExecutionError) -> str:
+    number, cell = next((number, cell) for number, cell in enumerate(notebook.cells, 1)
+                        if any(o.output_type == "error" for o in cell.get("outputs", [])))
+    source = "\n".join(f"    {line}" for line in cell.source.splitlines()[:12])
+    kept = WORKSPACE / "failed" / path.name
+    write_all_atomically({kept: nbformat.writes(notebook)})
+    return (f"{path.stem} failed in cell {number} (In [{cell.execution_count}]):\n{source}\n"
+            f"{error.ename}: {error.evalue}\nThe notebook up to there: {kept}")
+
+
+def _without_traces(path: Path) -> NotebookNode:
+    """An executed notebook without what differs from one run to the next.
+
+    Its metadata say which committed results it read.
+    """
+    notebook = nbformat.read(path, 4)
+    results_read = path.parent / RESULTS_READ
+    notebook.metadata = {
+        "kernelspec": notebook.metadata["kernelspec"],
+        "language_info": {"name": "python"},
+        "results_sha256": _read_json(results_read) if results_read.exists() else {},
+    }
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata = {"tags": tags} if tags else {}
+    return notebook
+
+
+def _figures_in(folder: Path) -> dict[str, Figure]:
+    drawn = {}
+    for picture in sorted(folder.glob("fig*.png")):
+        provenance = _read_json(folder / "manifest.json")[picture.stem]
+        content = picture.with_suffix(".json").read_bytes()
+        drawn[picture.stem] = Figure(picture.read_bytes(), content, provenance)
+    return drawn
+
+
+def _files(made: Made, notebooks: Path, figures: Path) -> dict[Path, bytes | str]:
+    """The files that hold it, in these folders, by path."""
+    contents = {}
+    for path, notebook in made.notebooks.items():
+        contents[notebooks / path.name] = nbformat.writes(notebook) + "\n"
+    for name, figure in made.figures.items():
+        contents[figures / f"{name}.png"] = figure.picture
+        contents[figures / f"{name}.json"] = figure.content
+    if made.figures:
+        manifest = figures / "manifest.json"
+        entries = _read_json(manifest) if manifest.exists() else {}
+        entries |= {name: figure.provenance for name, figure in made.figures.items()}
+        contents[manifest] = to_json(dict(sorted(entries.items())))
+    return contents
+
+
+def _committed(made: Made) -> dict[Path, bytes | str]:
+    """The files of the checkout as they have to be after a run: those alone that differ."""
+    changed = Made(
+        {path: notebook for path, notebook in made.notebooks.items()
+         if _notebook_differences(path, notebook)},
+        {name: figure for name, figure in made.figures.items() if _figure_differences(name, figure)},
+    )
+    contents = _files(changed, NOTEBOOKS, FIGURES)
+    return contents | readme.changes("figures/fig*.json", readme.gallery(contents))
+
+
+def _notebook_differences(path: Path, notebook: NotebookNode) -> list[str]:
+    committed = nbformat.read(path, 4)
+    before = committed.metadata.get("results_sha256", {})
+    # With other results, a number that is off by one in its last digit is not rounding.
+    stale = [f"was run with another {name}"
+             for name, sha256 in notebook.metadata["results_sha256"].items()
+             if before.get(name) != sha256]
+    return stale + compare.notebook(committed, notebook, TOLERANCE)
+
+
+def _figure_differences(name: str, figure: Figure) -> list[str]:
+    try:
+        content = _read_json(FIGURES / f"{name}.json")
+        picture = (FIGURES / f"{name}.png").read_bytes()
+        before = _read_json(FIGURES / "manifest.json")[name]
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        return [f"is not there or not whole ({type(error).__name__}: {error})"]
+    provenance = [f"{key} in the manifest: {value}, was {before.get(key)}"
+                  for key, value in figure.provenance.items()
+                  if key != "versions" and value != before.get(key)]
+    tolerance = content.get("tolerance", TOLERANCE)
+    numbers = compare.content(content, json.loads(figure.content), tolerance, f"{name}.json")
+    return provenance + compare.png(picture, figure.picture, f"{name}.png") + numbers
 
 
 def _read_json(path):

@@ -16,20 +16,20 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from convae.__main__ import main
+from convae._io import ROOT
 from convae.reproduce import runner
 from convae.reproduce.readme import markers
 
-ROOT = Path(__file__).parents[1]
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"}}
-DRAW = """
+DRAW = """from convae.claims.results import conclude
 from convae.plots.style import new_figure
 figure = new_figure(2, 1)
 figure.subplots().plot([0, bins])
 show(figure)
 print(f"{bins} bins")
 notebook.publish("fig7", figure, "A line", {"bins": bins, "third": bins / 3}, {"F1": f"{bins} bins"})
-notebook.conclude()
+conclude(notebook)
 """
 
 
@@ -50,7 +50,7 @@ def checkout(tmp_path):
     (root / "notebooks").mkdir(parents=True)
     (root / "convae").symlink_to(ROOT / "convae")
     shutil.copytree(ROOT / "figures", root / "figures")
-    lines = ["# Title", *markers("figures/anomaly.json"), *markers("figures/*.json"), "The end.\n"]
+    lines = ["# Title", *markers("figures/fig*.json"), "The end.\n"]
     (root / "README.md").write_text("\n".join(lines), encoding="utf-8")
     write(root / "notebooks" / "04_small.ipynb", DRAW)
     return root
@@ -83,13 +83,15 @@ def test_a_run_puts_figures_notebook_manifest_and_readme_in_place_and_a_second_o
     assert entry["notebook"] == "notebooks/04_small.ipynb" and entry["parameters"] == {"bins": 5}
     assert "torch" in entry["versions"]
     notebook = nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)
-    assert notebook.metadata == METADATA | {"results_sha256": {}}
+    results_read = notebook.metadata.pop("results_sha256")
+    assert list(results_read) == ["claims.json"] and notebook.metadata == METADATA
     assert notebook.cells[-1].outputs[1].text == "5 bins\n"
     assert str(checkout) not in (checkout / "notebooks" / "04_small.ipynb").read_text(encoding="utf-8")
     readme = (checkout / "README.md").read_text(encoding="utf-8")
-    assert "**Figure 7.** A line." in readme and "| [F1](notebooks/04_error_histograms.ipynb) (4.3, Fig. 7a) | " in readme
-    assert readme.startswith("# Title\n") and readme.endswith(f"{markers('figures/*.json')[1]}\nThe end.\n")
-    assert not list((checkout / "build").iterdir())
+    assert "**Figure 7.** A line." in readme
+    assert readme.startswith("# Title\n")
+    assert readme.endswith(f"{markers('figures/fig*.json')[1]}\nThe end.\n")
+    assert not (checkout / "build").exists()
 
     before = files(checkout)
     code, out, err = run(checkout, "figures")
@@ -183,10 +185,10 @@ def test_an_interrupted_run_stops_its_kernels_and_leaves_all_as_it_was(checkout)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.rstrip().endswith("convae: interrupted; what was there before is as it was")
-    assert len(children) >= 3  # the workers and a kernel at least
+    assert children  # a kernel at least
     assert not psutil.wait_procs(children, timeout=20)[1]
     assert files(checkout) == before
-    assert not list((checkout / "build").iterdir())
+    assert not (checkout / "build").exists()
 
 
 def test_a_full_disk_is_reported_and_leaves_all_as_it_was(checkout):
