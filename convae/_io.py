@@ -24,7 +24,7 @@ def cache_dir() -> Path:
 
 
 def write_all_atomically(contents: dict[Path, str | bytes]):
-    """Write every file beside its place, then rename each: until all are on disk, no old one is touched."""
+    """Write all files beside their places, then rename them: none is touched until all are on disk."""
     temporary = {}
     try:
         for path, content in contents.items():
@@ -48,12 +48,8 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
 
 
 def plain(value, digits: int = 5):
-    """The value as JSON holds it.
-
-    Arrays and tensors become lists, floats are rounded to `digits` significant ones, and those that
-    are not finite, which JSON lacks, become None.
-    """
-    if hasattr(value, "tolist"):  # of arrays, tensors and NumPy's numbers
+    """The value as JSON holds it: arrays and tensors as lists, floats rounded, NaN and ±∞ as None."""
+    if hasattr(value, "tolist"):  # arrays, tensors and NumPy's numbers
         value = value.tolist()
     if isinstance(value, dict):
         return {str(key): plain(item, digits) for key, item in value.items()}
@@ -68,11 +64,7 @@ def to_json(content, digits: int = 5) -> str:
     """The content made :func:`plain`, as indented text with each list of numbers on one line."""
     text = json.dumps(plain(content, digits), indent=1, ensure_ascii=False, allow_nan=False)
     innermost_list = r"\[\n\s+([^\[\]{}]*?)\n\s+\]"
-    return re.sub(innermost_list, lambda match: f"[{_on_one_line(match[1])}]", text) + "\n"
-
-
-def _on_one_line(items: str) -> str:
-    return re.sub(r",\n\s+", ", ", items)
+    return re.sub(innermost_list, lambda match: re.sub(r"\n\s+", " ", f"[{match[1]}]"), text) + "\n"
 
 
 def key_of(content) -> str:

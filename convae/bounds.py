@@ -12,10 +12,10 @@ from torch import Tensor
 class Bound:
     """What a value may be, in words and as a test; made by the functions below."""
 
-    text: str                                   # completes "NAME must be ..."
-    types: tuple[type, ...]                     # exactly these: bool is not int here
-    admits: Callable[[Any], bool]               # asked of a value of one of the types
-    form: Callable[[Any], Any] = lambda v: v    # gives equal values one form, such as float
+    text: str                                 # completes "NAME must be ..."
+    types: tuple[type, ...]                   # exactly these: bool is not int here
+    admits: Callable[[Any], bool]             # asked of a value of one of the types
+    form: Callable[[Any], Any] = lambda v: v  # gives equal values one form, such as float
 
     def holds(self, value) -> bool:
         return type(value) in self.types and self.admits(value)
@@ -33,12 +33,12 @@ def whole(low: int, high: int) -> Bound:
 
 
 def number(low: float, high: float) -> Bound:
-    text = f"a number from {low:,} to {high:,}"
-    return Bound(text, (int, float), lambda v: low <= v <= high, float)
+    return Bound(f"a number from {low:,} to {high:,}", (int, float), lambda v: low <= v <= high, float)
 
 
 def one_of(*allowed) -> Bound:
-    return Bound(f"one of {', '.join(map(repr, allowed))}", (type(allowed[0]),), allowed.__contains__)
+    text = f"one of {', '.join(map(repr, allowed))}"
+    return Bound(text, (type(allowed[0]),), allowed.__contains__)
 
 
 def list_of(item: Bound, at_least: int = 1) -> Bound:
@@ -50,8 +50,12 @@ def _tuple_of(text: str, item: Bound, admits) -> Bound:
     return Bound(text, (tuple, list), lambda v: all(map(item.holds, v)) and admits(v), tuple)
 
 
-MAPS = whole(1, 4096)   # of one layer
-LAYERS = whole(2, 4)    # those of feature maps; layer 1 is the image
+def _is_ascending(values) -> bool:
+    return list(values) == sorted(set(values))
+
+
+MAPS = whole(1, 4096)  # of one layer
+LAYERS = whole(2, 4)   # those of feature maps; layer 1 is the image
 BOUNDS = {
     # The networks (sections 3.1 to 3.3).
     "architecture": one_of("conv", "dense"),
@@ -59,7 +63,7 @@ BOUNDS = {
     "latent_dim": whole(1, 784),
     "channels": _tuple_of(f"three numbers of maps, each {MAPS.text}", MAPS, lambda v: len(v) == 3),
     "slope": number(0, 0.99),
-    "normalised_layers": _tuple_of("some of 2, 3, 4, ascending", LAYERS, lambda v: list(v) == sorted(set(v))),
+    "normalised_layers": _tuple_of("some of 2, 3, 4, ascending", LAYERS, _is_ascending),
     "hidden": whole(1, 100_000),
     # The objective (section 2.3).
     "difference": one_of("squared_error", "cross_entropy"),
@@ -77,27 +81,18 @@ BOUNDS = {
 
 
 def check(**values):
-    """Refuse the first value that lies outside its bound in :data:`BOUNDS`.
-
-    Examples
-    --------
-    >>> check(latent_dim=2, slope=0.01)
-    >>> check(latent_dim=0)
-    Traceback (most recent call last):
-    ValueError: latent_dim must be a whole number from 1 to 784, got 0
-    """
+    """Refuse the first value that lies outside its bound in :data:`BOUNDS`."""
     for name, value in values.items():
         BOUNDS[name].check(name, value)
 
 
 def check_batch(model, name: str, batch, shape: tuple[int, ...]):
-    """Refuse what is not a batch ``(N, *shape)`` of the weights' type; autocast alone may mix types."""
-    expected = next(model.parameters()).dtype
+    """Refuse what is not a batch ``(N, *shape)`` of the weights' type; only autocast mixes types."""
+    dtype = next(model.parameters()).dtype
     got = getattr(batch, "dtype", type(batch).__name__)
     is_float = isinstance(batch, Tensor) and batch.is_floating_point()
-    mixed = is_float and torch.is_autocast_enabled(batch.device.type)
-    if not is_float or (got != expected and not mixed):
-        raise TypeError(f"{name} must be a tensor of {expected}, as the weights are; got {got}")
+    if not is_float or (got != dtype and not torch.is_autocast_enabled(batch.device.type)):
+        raise TypeError(f"{name} must be a tensor of {dtype}, as the weights are; got {got}")
     if batch.shape[1:] != shape:
         wanted = ", ".join(map(str, shape))
         raise ValueError(f"{name} must have shape (N, {wanted}), got {tuple(batch.shape)}")

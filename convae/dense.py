@@ -1,11 +1,9 @@
-"""Fully connected autoencoders, as in the authors' earlier report: the comparison of claims J and K.
-
-The paper does not say how they were built, so all of this is our choice: one hidden layer on either
-side of z, and no normalisation,
+"""Fully connected autoencoders, with which the paper compares (claims J and K):
 
     784 → h → z → h → 784        LeakyReLU on the hidden layers, sigmoid on the output image.
 
-h = 400 is the commonest (Kingma and Welling 2014 and the tutorials after them use 400 or 500).
+The paper does not say how they were built, so all of this is our choice. h = 400 is the commonest
+(Kingma and Welling 2014 and the tutorials after them use 400 or 500).
 """
 
 from math import prod

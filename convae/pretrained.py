@@ -1,8 +1,7 @@
 """Trained models on disk: ``NAME.safetensors`` and, beside it, its card ``NAME.json``.
 
-The shipped ones lie in ``weights/``; what a notebook trains goes to the cache. A card says all there
-is to know of a model: recipe and seed, the data's checksums, versions, the training curve, test
-metrics, SHA-256.
+The shipped ones lie in ``weights/``; what a notebook trains goes to the cache. A card has the recipe,
+the data's checksums, versions, the training curve, test metrics, and the weights' SHA-256.
 """
 
 import hashlib
@@ -24,9 +23,8 @@ from convae.models import count
 from convae.recipes import Recipe
 from convae.training import train
 
-SHIPPED = (
-    "conv_ae_2d", "conv_ae_3d", "conv_ae_64d", "conv_vae_2d", "conv_vae_3d", "conv_vae_64d", "classifier",
-)
+SHIPPED = ("conv_ae_2d", "conv_ae_3d", "conv_ae_64d",
+           "conv_vae_2d", "conv_vae_3d", "conv_vae_64d", "classifier")
 
 
 def weights_dir() -> Path:
@@ -37,18 +35,12 @@ def weights_dir() -> Path:
 def shipped_recipe(name: str) -> Recipe | ClassifierRecipe:
     """The recipe of a shipped model; ValueError lists the names if there is none of that name."""
     if name not in SHIPPED:
-        names = ", ".join(SHIPPED)
-        raise ValueError(f"no model named {name!r} is shipped; the names are {names}")
+        raise ValueError(f"no model named {name!r} is shipped; the names are {', '.join(SHIPPED)}")
     return ClassifierRecipe() if name == "classifier" else Recipe.from_name(name)
 
 
 def load_pretrained(name: str) -> nn.Module:
-    """A shipped model in ``eval()`` mode.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``conv_vae_64d``: architecture, model, dimension; or ``classifier``.
+    """A shipped model in ``eval()`` mode, such as ``conv_vae_64d``, or ``classifier``.
 
     Raises
     ------
@@ -57,8 +49,7 @@ def load_pretrained(name: str) -> nn.Module:
 
     Examples
     --------
-    >>> vae = load_pretrained("conv_vae_3d")
-    >>> vae.decode(torch.zeros(1, 3)).shape
+    >>> load_pretrained("conv_vae_3d").decode(torch.zeros(1, 3)).shape
     torch.Size([1, 1, 28, 28])
     """
     shipped_recipe(name)
@@ -73,16 +64,15 @@ def load_card(name: str) -> dict:
 
 def load_or_train(*recipes: Recipe) -> list[nn.Module]:
     """The models of these recipes: shipped, cached, or trained now, in about a minute each."""
-    places = [_place(recipe) for recipe in recipes]
-    jobs = [(recipe, *place) for recipe, place in zip(recipes, places, strict=True)]
+    jobs = [(recipe, *_place(recipe)) for recipe in recipes]
     missing = [job for job in jobs if not _card_path(*job[1:]).exists()]
     if missing:
         train_side_by_side(missing)
-    return [load(*place) for place in places]
+    return [load(folder, name) for _, folder, name in jobs]
 
 
 def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool = True) -> Path:
-    """Train a model and write it with its card, each file whole or not at all; gives the card's path."""
+    """Train a model and write it, then its card, each whole or not at all; gives the card's path."""
     if isinstance(recipe, ClassifierRecipe):
         model, history = train_classifier(recipe, progress)
         metrics = {"accuracy": accuracy(model, *load_mnist(train=False))}
@@ -119,13 +109,7 @@ def train_side_by_side(jobs: list[tuple[Recipe | ClassifierRecipe, Path, str]]):
 
 
 def load(folder: Path, name: str) -> nn.Module:
-    """The model `name` in `folder`, in ``eval()`` mode, its card as ``.card``.
-
-    Raises
-    ------
-    ValueError
-        If a file is missing, or weights and card do not match; the message says what to do.
-    """
+    """The model in ``eval()`` mode, its card as ``.card``; ValueError if a file is missing or damaged."""
     card = _read_card(_card_path(folder, name))
     path = folder / f"{name}.safetensors"
     try:
@@ -134,10 +118,10 @@ def load(folder: Path, name: str) -> nn.Module:
         raise ValueError(f"weights {path} cannot be read: {error.strerror}") from None
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != card["sha256"]:
-        shipped = "restore the file (git checkout) or train it again (python -m convae reproduce)"
-        cached = "delete both files, and the model is trained again"
+        remedy = ("restore the file (git checkout) or train it again (python -m convae reproduce)"
+                  if folder == weights_dir() else "delete both files, and the model is trained again")
         raise ValueError(f"weights {path} have SHA-256 {sha256}, but their card says {card['sha256']}: "
-                         f"{shipped if folder == weights_dir() else cached}")
+                         f"{remedy}")
     kind = ClassifierRecipe if card["name"] == "classifier" else Recipe
     with torch.random.fork_rng(devices=[]):  # building draws initial weights, of no use here
         model = kind.from_dict(card["recipe"]).build()

@@ -12,31 +12,28 @@ from convae.models import ConvAE, ConvVAE
 
 
 def _field(stated: bool, note: str, **options):
-    check = attrs.Converter(lambda value, field: BOUNDS[field.name].check(field.name, value),
-                            takes_field=True)
-    return attrs.field(converter=check, metadata={"stated": stated, "note": note}, **options)
+    converter = attrs.Converter(_within_bound, takes_field=True)
+    return attrs.field(converter=converter, metadata={"stated": stated, "note": note}, **options)
 
 
-def stated(where: str, **options):
-    """A field that the paper states, and where."""
+def stated(where: str, **options):  # a field that the paper states, and where
     return _field(True, where, **options)
 
 
-def choice(default, why: str):
-    """A field that the paper leaves open, our default, and why."""
+def choice(default, why: str):      # a field that the paper leaves open, our default, and why
     return _field(False, why, default=default)
+
+
+def _within_bound(value, field):
+    return BOUNDS[field.name].check(field.name, value)
 
 
 @attrs.frozen
 class Recipe:
     """Everything that determines a trained model: a :class:`ConvRecipe` or a :class:`DenseRecipe`.
 
-    Defaults of the training were compared on 10,000 of the training images, held out.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a field has the wrong type or is out of its bound; the message names the field.
+    A field out of its bound raises TypeError or ValueError with its name. What the paper leaves open
+    in the training was compared on 10,000 of the training images, held out.
 
     Examples
     --------
@@ -103,9 +100,8 @@ class Recipe:
         if not parts:
             raise ValueError("a model's name reads ARCHITECTURE_MODEL_DIMENSIONd, like conv_vae_64d; "
                              f"got {name!r}")
-        architecture, model, latent_dim = parts.groups()
-        fields = {"architecture": architecture, "model": model, "latent_dim": int(latent_dim)}
-        return Recipe.from_dict({**fields, **changes})
+        fields = {"architecture": parts[1], "model": parts[2], "latent_dim": int(parts[3])}
+        return Recipe.from_dict(fields | changes)
 
 
 @attrs.frozen
@@ -113,13 +109,12 @@ class ConvRecipe(Recipe):
     """The paper's convolutional networks."""
 
     architecture: str = stated("section 3", default="conv", init=False)
-    channels: tuple[int, int, int] = choice(
-        (4, 16, 64), "4 and 16 are stated (3.1); 64 continues the ratio")
-    normalised_layers: tuple[int, ...] = stated(
+    channels: tuple = choice((4, 16, 64), "4 and 16 are stated (3.1); 64 continues the ratio")
+    normalised_layers: tuple = stated(
         "section 3.2; batch normalisation and its mirror in the decoder are choices", default=(2, 3))
 
     def build(self) -> ConvAE:
-        """A new, untrained model; its weights come from torch's generator as it stands."""
+        """A new, untrained model; its weights come from torch's generator."""
         network = {"ae": ConvAE, "vae": ConvVAE}[self.model]
         return network(self.latent_dim, self.channels, self.slope, self.normalised_layers)
 
@@ -132,7 +127,7 @@ class DenseRecipe(Recipe):
     hidden: int = choice(400, "the commonest size")
 
     def build(self) -> DenseAE:
-        """A new, untrained model; its weights come from torch's generator as it stands."""
+        """A new, untrained model; its weights come from torch's generator."""
         network = {"ae": DenseAE, "vae": DenseVAE}[self.model]
         return network(self.latent_dim, self.hidden, self.slope)
 

@@ -41,14 +41,12 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, *
     device : str
         ``"cpu"``, ``"cuda"``, or ``"auto"``: a GPU if there is one.
     threads : int
-        Threads that compute on a processor. Many models train fastest on one thread each, in as
-        many processes as there are cores; a single one is faster on more.
+        Threads that compute on a processor; more are faster for a single model.
 
     Raises
     ------
     TypeError, ValueError
-        If `images` are not what a model takes or too few, `device` is not there, or the loss stops
-        being finite.
+        If an argument is not what is said above, or the loss stops being finite.
 
     Examples
     --------
@@ -73,21 +71,18 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, *
 
 def fit(model: nn.Module, objective: Callable[[Tensor], Tensor], n: int, recipe,
         adam_params: Iterable[nn.Parameter] = (), progress: bool = True) -> list[float]:
-    """Train `model` for the recipe's epochs; each visits the `n` images in a new order.
+    """Train `model` for the recipe's epochs, and return the mean loss of each.
 
     Parameters
     ----------
     objective : callable
         From the indices of a batch, ``(B,)``, to the loss; ValueError if it is not finite.
+    n : int
+        Number of images; each epoch visits them in a new order.
     recipe : Recipe or ClassifierRecipe
         Optimiser, schedule, peak learning rate, epochs, batch size.
     adam_params : iterable of Parameter
         Kernels that Adam trains although Muon trains the others.
-
-    Returns
-    -------
-    list of float
-        The mean loss of each epoch.
     """
     steps = n // recipe.batch_size  # only full batches: the rest waits for another epoch
     if not steps:
@@ -119,39 +114,34 @@ def fit(model: nn.Module, objective: Callable[[Tensor], Tensor], n: int, recipe,
 
 
 def make_optimisers(model: nn.Module, adam_params: Iterable[nn.Parameter], recipe) -> list:
-    """Adam for all parameters; or Muon for the kernels, and Adam for biases, norms and `adam_params`."""
+    """Adam for all; or Muon for the kernels, and Adam for biases, norms and `adam_params`."""
     rate = recipe.learning_rate
     if recipe.optimiser == "adam":
         return [Adam(model.parameters(), rate, fused=True)]
     adams = {*adam_params, *(p for p in model.parameters() if p.ndim < 2)}
-    of_muon = [p for p in model.parameters() if p not in adams]
-    of_adam = [p for p in model.parameters() if p in adams]
-    return [
-        Muon(of_muon, rate, recipe.momentum),
-        Adam(of_adam, recipe.adam_share * rate, betas=(0.9, 0.99), fused=True),
-    ]
+    muons = [p for p in model.parameters() if p not in adams]
+    adams = [p for p in model.parameters() if p in adams]
+    return [Muon(muons, rate, recipe.momentum),
+            Adam(adams, recipe.adam_share * rate, betas=(0.9, 0.99), fused=True)]
 
 
 def make_schedule(optimiser, recipe, steps: int):
     """The learning rate over all `steps`: constant, or along cosines to its peak and down to 0."""
     if recipe.schedule == "constant":
         return ConstantLR(optimiser, factor=1.0)
-    peak = optimiser.defaults["lr"]
-    return OneCycleLR(optimiser, peak, total_steps=steps, cycle_momentum=False)
+    return OneCycleLR(optimiser, optimiser.defaults["lr"], total_steps=steps, cycle_momentum=False)
 
 
 def find_device(name: str) -> torch.device:
-    """The device of this name, ``"auto"`` being a GPU if there is one; ValueError if it is not there."""
+    """The device of this name, ``"auto"`` being a GPU if there is one; ValueError if there is none."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
+        return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError("device must be auto, cpu or one that torch finds here, "
                          f"got {name!r}: {reason}") from None
-    return device
 
 
 @contextmanager

@@ -249,10 +249,11 @@ def test_a_device_that_is_not_there_is_refused(images):
             train(SHORT, images, progress=False, device=device)
 
 
-@pytest.mark.parametrize("there, kind", [(True, "cuda"), (False, "cpu")])
+@pytest.mark.parametrize("there, kind", [(True, "meta"), (False, "cpu")])
 def test_auto_is_a_gpu_if_there_is_one(there, kind, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    monkeypatch.setattr(torch, "empty", lambda *_, **__: None)  # nothing is put there
+    monkeypatch.setattr(torch, "empty", lambda *_, device: torch.zeros(0, device="meta") if device == "cuda"
+                        else torch.zeros(0))  # no GPU need be here
     assert training.find_device("auto").type == kind
     assert training.find_device("cpu").type == "cpu"
 
