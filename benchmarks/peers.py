@@ -18,7 +18,7 @@ from torchvision.datasets import MNIST
 
 import convae
 from convae._io import cache_dir
-from convae.data import MD5
+from convae.data.download import MD5
 from convae.evaluation.inference import evaluate
 from convae.losses import DIFFERENCES, kl_to_standard_normal, loss
 from convae.recipes import Recipe

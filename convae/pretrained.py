@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from convae._io import cache_dir, write_atomically
-from convae.data import MD5, load_mnist
+from convae.data import load_mnist
+from convae.data.download import MD5
 from convae.evaluation.classifier import ClassifierRecipe, accuracy, train_classifier
 from convae.evaluation.inference import evaluate
 from convae.fast.parallel import parallel_map

@@ -11,7 +11,7 @@ import torch
 
 from convae import Recipe, load_mnist, load_or_train, load_pretrained, pretrained, training
 from convae._io import cache_dir
-from convae.data import MD5
+from convae.data.download import MD5
 from convae.evaluation.classifier import ClassifierRecipe, accuracy
 from convae.evaluation.inference import evaluate
 

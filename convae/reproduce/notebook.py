@@ -16,7 +16,7 @@ from PIL import Image
 from torch import nn
 
 from convae._io import ROOT, to_json, write_atomically
-from convae.data import MD5
+from convae.data.download import MD5
 from convae.pretrained import load_or_train, load_pretrained
 from convae.recipes import Recipe
 from convae.reproduce import parameters
@@ -62,7 +62,9 @@ class Notebook:
         The shipped ones, unless a parameter (seed, epochs, …) differs from what they were trained
         with: then trained the first time, about a minute each, and kept in the cache.
         """
-        choices = {k: v for k, v in self.parameters.items() if k in ("seed", "epochs", "difference", "kl_weight")}
+        names_of_choices = {"seed", "epochs", "difference", "kl_weight"} & self.parameters.keys()
+        choices = {name: self.parameters[name] for name in names_of_choices
+                   if self.parameters[name] is not None}  # None: as the recipe has it
         recipes = {n: Recipe.from_name(n, **choices) for n in names if n != "classifier"}
         found = dict(zip(recipes, load_or_train(*recipes.values()), strict=True))
         if "classifier" in names:

@@ -11,7 +11,7 @@ from PIL import Image
 from convae._io import ROOT
 from convae.anomaly.study.results import ANOMALY
 from convae.claims import results as in_words
-from convae.data import MD5
+from convae.data.download import MD5
 from convae.pretrained import weights_dir
 from convae.reproduce import parameters, runner
 

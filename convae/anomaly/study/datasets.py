@@ -1,21 +1,19 @@
 """Labelled images for the protocols: MNIST, Fashion-MNIST, scikit-learn's digits."""
 
 import gzip
-import hashlib
-import zlib
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from convae._io import cache_dir
-from convae.data import DataError, load_mnist, read_idx
+from convae.data import load_mnist, to_tensors
+from convae.data.download import fetch, from_torchvision
 
-# Of Fashion-MNIST's four files (Xiao, Rasul & Vollgraf 2017), unpacked: Debian's package has them
-# packed anew
+# Of Fashion-MNIST's four files (Xiao, Rasul & Vollgraf 2017), unpacked.
 FASHION_MD5 = {
     "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
     "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
@@ -46,35 +44,16 @@ def _mnist():
 
 
 def _fashion():
-    problems = []
-    for folder in (cache_dir() / "fashion-mnist", DEBIAN):
-        try:
-            if folder != DEBIAN and not all((folder / f"{name}.gz").exists() for name in FASHION_MD5):
-                _download(folder)
-            images, labels, test, test_labels = (torch.from_numpy(_read(folder / f"{name}.gz")) for name in FASHION_MD5)
-            return DataSet(images[:, None].float() / 255, labels.long(), test[:, None].float() / 255, test_labels.long())
-        except (OSError, EOFError, RuntimeError, zlib.error) as error:  # gzip has three kinds for what is no gzip
-            problems.append(f"{folder}: {error}")
-    raise DataError("Fashion-MNIST could not be had: " + "; ".join(problems) + ". Connect to the network, put its four files "
-                    f"({', '.join(f'{name}.gz' for name in FASHION_MD5)}) into the first of these folders, or install "
-                    "Debian's package dataset-fashion-mnist.")
+    folder = cache_dir() / "fashion-mnist"
+    mirrors = partial(from_torchvision, name="FashionMNIST")
+    sources = {"Debian's package dataset-fashion-mnist": _from_debian, "torchvision's mirrors": mirrors}
+    contents = list(fetch("Fashion-MNIST", folder, FASHION_MD5, sources).values())
+    return DataSet(*to_tensors(*contents[:2]), *to_tensors(*contents[2:]))
 
 
-def _download(folder: Path):
-    from torchvision.datasets import FashionMNIST  # imported here: slow, and needed once
-    from torchvision.datasets.utils import download_url
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, md5 in FashionMNIST.resources:
-        download_url(FashionMNIST.mirrors[0] + name, folder, md5=md5)
-
-
-def _read(path: Path) -> np.ndarray:
-    content = gzip.decompress(path.read_bytes())
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != FASHION_MD5[path.stem]:
-        raise OSError(f"{path.name} is corrupted (MD5 {found} unpacked)")
-    return read_idx(content)
+def _from_debian(workspace: Path):
+    for name in FASHION_MD5:
+        (workspace / name).write_bytes(gzip.decompress((DEBIAN / f"{name}.gz").read_bytes()))
 
 
 def _digits():

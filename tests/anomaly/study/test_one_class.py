@@ -2,6 +2,8 @@
 not."""
 
 import gzip
+import hashlib
+import struct
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import torch
 
 from convae.anomaly import detector
 from convae.anomaly.study import datasets, one_class, tables
-from convae.data import DataError
+from convae.data.download import DataError
 
 
 @pytest.fixture
@@ -55,13 +57,28 @@ def test_scikit_learns_digits_are_like_mnists():
     assert ((data.train.sum((1, 2)) @ places) / mass - 13.5).abs().max() <= 0.51
 
 
+def small_fashion(monkeypatch, tmp_path):
+    """One image in each half of Fashion-MNIST, as Debian's package has it; no network is asked."""
+    contents = {name: b"\0\0\x08\x03" + struct.pack(">3I", 1, 28, 28) + bytes(784) if "images" in name
+                else b"\0\0\x08\x01" + struct.pack(">I", 1) + b"\x07" for name in datasets.FASHION_MD5}
+    for name, content in contents.items():
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
+    monkeypatch.setenv("CONVAE_DATA", str(tmp_path / "cache"))
+    monkeypatch.setattr(datasets, "DEBIAN", tmp_path)
+    monkeypatch.setattr(datasets, "from_torchvision", lambda workspace, name: None)
+    return {name: hashlib.md5(content).hexdigest() for name, content in contents.items()}
+
+
+def test_fashion_mnist_is_read_from_debians_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "FASHION_MD5", small_fashion(monkeypatch, tmp_path))
+    data = datasets.load("fashion")
+    assert data.train.shape == data.test.shape == (1, 1, 28, 28)
+    assert data.train_labels.tolist() == data.test_labels.tolist() == [7]
+
+
 def test_fashion_mnist_that_is_corrupted_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONVAE_DATA", str(tmp_path))
-    monkeypatch.setattr(datasets, "DEBIAN", tmp_path / "nowhere")
-    (tmp_path / "fashion-mnist").mkdir()
-    for name in datasets.FASHION_MD5:
-        (tmp_path / "fashion-mnist" / f"{name}.gz").write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\0"))
-    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is corrupted.*dataset-fashion-mnist"):
+    small_fashion(monkeypatch, tmp_path)
+    with pytest.raises(DataError, match="dataset-fashion-mnist: train-images-idx3-ubyte is corrupted"):
         datasets.load("fashion")
 
 
