@@ -12,7 +12,7 @@ from PIL import Image
 from convae.anomaly.conformal import expected_rate, needed
 from convae.anomaly.model import enough
 from convae.anomaly.views import Inspection
-from convae.plots.style import INK, TRAINING, UNSEEN, new_figure
+from convae.plots.style import INK, TEST, TRAIN, new_figure
 from convae.reproduce.readme import render
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
@@ -112,10 +112,10 @@ def score_histogram(normal, scores, threshold: float) -> Figure:
     edges = np.histogram_bin_edges(np.concatenate([normal, scores, [threshold]]), 60)
     figure = new_figure(8, 2.8)
     axes = figure.subplots()
-    axes.hist(normal, edges, weights=np.full(len(normal), 1 / len(normal)), color=TRAINING, alpha=0.6,
+    axes.hist(normal, edges, weights=np.full(len(normal), 1 / len(normal)), color=TRAIN, alpha=0.6,
               label=f"normal images held out ({len(normal):,})")
     axes.hist(scores, edges, weights=np.full(len(scores), 1 / len(scores)), histtype="step",
-              color=UNSEEN, linewidth=1.8, label=f"these images ({len(scores):,})")
+              color=TEST, linewidth=1.8, label=f"these images ({len(scores):,})")
     axes.axvline(threshold, color=INK, linestyle="--", linewidth=1)
     axes.annotate("anomalous →", (threshold, 1), (4, -4), xycoords=("data", "axes fraction"),
                   textcoords="offset points", va="top", color=INK)

@@ -6,19 +6,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter, ScalarFormatter
 from plotly.subplots import make_subplots
 
-from convae.plots.style import FAINT, INK, TRAINING, UNSEEN, new_figure, panel_title
+from convae.plots.style import FAINT, INK, TEST, TRAIN, new_figure, open_axes, panel_title
 
-SETS = (("training images", TRAINING), ("unseen images", UNSEEN))
+SETS = {"training images": TRAIN, "unseen images": TEST}
 X_TITLE = "reconstruction error: squared difference, summed over the pixels"
+RATIO_TICKS = np.array([0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10])
 
 
-def error_histograms(shares, edges, zoomed_shares, zoomed_edges, sizes, percentile: float) -> Figure:
+@open_axes
+def error_histograms(shares, edges, zoomed_shares, zoomed_edges, sizes, percentile) -> Figure:
     """Panels a and b: how the errors are distributed, and the same where they are large.
 
     Parameters
     ----------
     shares, zoomed_shares : pair of array
-        For the training and for the unseen images, the share of their own set in each bin.
+        For the training and for the test images, the share of their own set in each bin.
     edges, zoomed_edges : array
         The bins' edges.
     sizes : pair of int
@@ -27,38 +29,52 @@ def error_histograms(shares, edges, zoomed_shares, zoomed_edges, sizes, percenti
         Of the training images' errors, where panel b begins.
     """
     figure = new_figure(12, 4.6)
-    titles = "all errors", f"the errors above the training images' percentile {percentile:g}"
-    for axes, letter, title, pair, bins in zip(figure.subplots(1, 2), "ab", titles, (shares, zoomed_shares),
-                                               (edges, zoomed_edges), strict=True):
-        for share, size, (name, colour) in zip(pair, sizes, SETS, strict=True):
-            axes.stairs(share, bins, fill=True, color=colour, alpha=0.45)
-            axes.stairs(share, bins, color=colour, linewidth=1.4, label=f"{size:,} {name}")
-        panel_title(axes, letter, title)
-        axes.set(xlabel=X_TITLE, ylabel="share of its own set", xlim=(bins[0], bins[-1]))
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0 if letter == "a" else 2))
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+    everything, tail = figure.subplots(1, 2)
+    _draw_histogram(everything, shares, edges, sizes, decimals=0)
+    panel_title(everything, "a", "all errors")
+    _draw_histogram(tail, zoomed_shares, zoomed_edges, sizes, decimals=2)
+    panel_title(tail, "b", f"the errors above the training images' percentile {percentile:g}")
     return figure
+
+
+def _draw_histogram(axes, shares, edges, sizes, decimals):
+    for share, size, (name, colour) in zip(shares, sizes, SETS.items(), strict=True):
+        axes.stairs(share, edges, fill=True, color=colour, alpha=0.45)
+        axes.stairs(share, edges, color=colour, linewidth=1.4, label=f"{size:,} {name}")
+    axes.set(xlabel=X_TITLE, ylabel="share of its own set", xlim=(edges[0], edges[-1]))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals))
+    axes.legend(frameon=False)
 
 
 def interactive_error_histograms(shares, edges, zoomed_shares, zoomed_edges) -> go.Figure:
     """The same to zoom into and hover over."""
     figure = make_subplots(1, 2, subplot_titles=("a) all errors", "b) large errors, enlarged"))
-    for column, (pair, bins) in enumerate(((shares, edges), (zoomed_shares, zoomed_edges)), 1):
-        for share, (name, colour) in zip(pair, SETS, strict=True):
-            figure.add_trace(go.Bar(x=((bins[1:] + bins[:-1]) / 2).round(3).tolist(), y=share.round(6).tolist(),
-                                    width=np.diff(bins).round(4).tolist(), name=name, legendgroup=name, opacity=0.6,
-                                    marker={"color": colour, "line": {"width": 0}}, showlegend=column == 1,
-                                    hovertemplate="error %{x:.1f}: %{y:.2%}"), 1, column)
+    _add_bars(figure, 1, shares, edges)
+    _add_bars(figure, 2, zoomed_shares, zoomed_edges)
     figure.update_xaxes(title="reconstruction error")
     figure.update_yaxes(title="share of its own set", tickformat=".1%")
-    figure.update_layout(template="plotly_white", barmode="overlay", height=420, legend={"orientation": "h", "y": 1.15},
-                         margin={"l": 10, "r": 10, "t": 60, "b": 10})
+    figure.update_layout(
+        template="plotly_white", barmode="overlay", height=420,
+        legend={"orientation": "h", "y": 1.15}, margin={"l": 10, "r": 10, "t": 60, "b": 10},
+    )
     return figure
 
 
+def _add_bars(figure, column, shares, edges):
+    centres = (edges[1:] + edges[:-1]) / 2
+    for share, (name, colour) in zip(shares, SETS.items(), strict=True):
+        bars = go.Bar(
+            x=centres.round(3).tolist(), y=share.round(6).tolist(),
+            width=np.diff(edges).round(4).tolist(), name=name, legendgroup=name, opacity=0.6,
+            marker={"color": colour, "line": {"width": 0}}, showlegend=column == 1,
+            hovertemplate="error %{x:.1f}: %{y:.2%}",
+        )
+        figure.add_trace(bars, 1, column)
+
+
+@open_axes
 def tail_ratios(percentiles, ratios) -> Figure:
-    """Share of unseen over share of training images above a threshold, with intervals, against the
+    """Share of test over share of training images above a threshold, with intervals, against the
     threshold.
 
     Parameters
@@ -72,15 +88,19 @@ def tail_ratios(percentiles, ratios) -> Figure:
     places = np.arange(len(percentiles))
     value, low, high = np.array(ratios).T
     axes.axhline(1, color=FAINT, linewidth=1)
-    axes.errorbar(places, value, [value - low, high - value], fmt="o", color=INK, capsize=4, markersize=6)
+    errors = value - low, high - value
+    axes.errorbar(places, value, errors, fmt="o", color=INK, capsize=4, markersize=6)
     axes.set_yscale("log")
-    for place, ratio, height in zip(places, value, value.clip(*axes.get_ylim()), strict=True):  # 0 stands at the edge
-        axes.annotate(f"{ratio:.2f}", (place, height), (9, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
-    axes.set_yticks([t for t in (0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10) if axes.get_ylim()[0] <= t <= axes.get_ylim()[1]])
+    bottom, top = axes.get_ylim()
+    for place, ratio in zip(places, value, strict=True):
+        height = np.clip(ratio, bottom, top)  # 0 stands at the edge
+        axes.annotate(f"{ratio:.2f}", (place, height), (9, 0), textcoords="offset points",
+                      va="center", fontsize=9, color=INK)
+    axes.set_yticks(RATIO_TICKS[(RATIO_TICKS >= bottom) & (RATIO_TICKS <= top)])
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xticks(places, [f"largest {100 - p:.3g} %" for p in percentiles])
     axes.set(ylabel="unseen / training", xlim=(-0.5, len(places) - 0.3))
-    axes.spines[["top", "right"]].set_visible(False)
-    panel_title(axes, "", "Are unseen images over-represented among large errors? (1: no; 95 % intervals)")
+    title = "Are unseen images over-represented among large errors? (1: no; 95 % intervals)"
+    panel_title(axes, "", title)
     return figure

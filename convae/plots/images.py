@@ -17,18 +17,20 @@ from torch import Tensor
 from convae.plots.style import ADDED, INK, REMOVED, new_figure, panel_title
 
 COLUMNS = 10
-CELL = 30   # pixels from one digit to the next: 28 and a gap
-BREAK = 10  # more, above a row set apart
-SIGNED = LinearSegmentedColormap.from_list("ink", (REMOVED, "white", ADDED))  # −1 ink removed … +1 ink added
+SIDE = 28    # pixels of a digit
+HALF = 13.5  # pixels from the middle of the first to the digit's middle
+CELL = 30    # pixels from one digit to the next: 28 and a gap
+BREAK = 10   # pixels more, above a row set apart
+SIGNED = LinearSegmentedColormap.from_list("ink", (REMOVED, "white", ADDED))  # from −1 to 1
 
 
 class Mark(NamedTuple):
     """Something pointed out in one digit of a grid."""
 
     image: int                #: which image of the grid
-    shape: str                #: "circle", around a place in the image, or "square", around the whole image
+    shape: str                #: "circle", around a place in it, or "square", around the whole
     colour: str
-    centre: tuple = (13.5, 13.5)  #: column and row, for a circle
+    centre: tuple = (HALF, HALF)  #: column and row, for a circle
     radius: float = 15.0      #: in pixels, for a circle
 
 
@@ -36,14 +38,16 @@ class Grid(NamedTuple):
     """Images in rows of ten, as one panel of a figure."""
 
     title: str
-    images: Tensor       #: ``(N, 1, 28, 28)``, in [0, 1], or in [−1, 1] if `signed`
+    images: Tensor        #: ``(N, 1, 28, 28)``, in [0, 1], or in [−1, 1] if `signed`
     marks: list = []
     signed: bool = False  #: ink added in blue and removed in red, instead of grey levels
     break_before: int | None = None  #: a wider gap above the row that starts with this image
     outlines: Tensor | None = None  #: ``(N, 1, 28, 28)`` of bool: places with a line around them
 
 
-def grids(panels: list[Grid], legend: dict | None = None, letters: str = "abc", row_names=()) -> Figure:
+def grids(
+    panels: list[Grid], legend: dict | None = None, letters: str = "abc", row_names=()
+) -> Figure:
     """Grids side by side, with the paper's letters.
 
     Parameters
@@ -56,48 +60,65 @@ def grids(panels: list[Grid], legend: dict | None = None, letters: str = "abc", 
     row_names : sequence of str
         For the first panel's rows.
     """
-    rows = -(-max(1, *(len(panel.images) for panel in panels)) // COLUMNS)
+    longest = max(1, *(len(panel.images) for panel in panels))
+    rows = -(-longest // COLUMNS)
     figure = new_figure(5 * len(panels), 0.5 * rows + (0.85 if legend else 0.5))
-    for i, (axes, panel) in enumerate(zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
-        cmap, low = (SIGNED, -1) if panel.signed else ("gray_r", 0)
-        axes.imshow(montage(panel), cmap=cmap, vmin=low, vmax=1, interpolation="nearest")
-        for mark in panel.marks:
-            axes.add_patch(_patch(panel, mark))
-        if panel.outlines is not None:
-            axes.contour(montage(panel._replace(images=panel.outlines.float())), [0.5], colors=[INK], linewidths=0.6)
+    all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for i, (axes, panel) in enumerate(zip(all_axes, panels, strict=True)):
+        _draw_panel(axes, panel)
         panel_title(axes, letters[i:i + 1], panel.title)
-        if i or not row_names:
-            axes.set_axis_off()
-        else:
-            axes.set_xticks([])
-            axes.set_yticks([13.5 + CELL * row for row in range(len(row_names))], row_names)
-            axes.tick_params(length=0)
-            axes.spines[:].set_visible(False)
+        axes.set_axis_off()
+    if row_names:
+        _name_rows(all_axes[0], row_names)
     if legend:
-        handles = [Line2D([], [], marker="o" if shape == "circle" else "s", color=colour, markerfacecolor="none", ls="none",
-                          markersize=9, markeredgewidth=1.6, label=text) for (shape, colour), text in legend.items()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, labelcolor=INK)
+        _draw_legend(figure, legend)
     return figure
+
+
+def _draw_panel(axes, panel):
+    cmap, low = (SIGNED, -1) if panel.signed else ("gray_r", 0)
+    axes.imshow(montage(panel), cmap=cmap, vmin=low, vmax=1, interpolation="nearest")
+    for mark in panel.marks:
+        axes.add_patch(_patch(panel, mark))
+    if panel.outlines is not None:
+        places = montage(panel._replace(images=panel.outlines.float()))
+        axes.contour(places, [0.5], colors=[INK], linewidths=0.6)
+
+
+def _name_rows(axes, names):
+    axes.set_axis_on()
+    axes.set_xticks([])
+    axes.set_yticks([HALF + CELL * row for row in range(len(names))], names)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _draw_legend(figure, meanings):
+    handles = []
+    for (shape, colour), text in meanings.items():
+        marker = "o" if shape == "circle" else "s"
+        handles.append(Line2D([], [], ls="none", marker=marker, color=colour, label=text,
+                              markerfacecolor="none", markersize=9, markeredgewidth=1.6))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False,
+                  labelcolor=INK)
 
 
 def interactive_grids(panels: list[Grid], hover: list[str]) -> go.Figure:
     """The same to zoom into; hovering over a digit shows its text of `hover`, one for each
     image."""
-    figure = make_subplots(1, len(panels), subplot_titles=[p.title for p in panels], horizontal_spacing=0.02)
-    for i, panel in enumerate(panels, 1):
-        pixels = montage(panel)
-        picture = 255 * SIGNED((pixels + 1) / 2)[..., :3] if panel.signed else np.repeat(255 * (1 - pixels[..., None]), 3, 2)
-        figure.add_trace(go.Image(source=_data_uri(picture), hoverinfo="skip"), 1, i)
-        corners = _corners(panel)
-        figure.add_trace(go.Scatter(x=(corners[:, 0] + 13.5).tolist(), y=(corners[:, 1] + 13.5).tolist(), mode="markers",
-                                    marker={"size": 24, "opacity": 0, "symbol": "square"}, text=hover,
-                                    hovertemplate="%{text}<extra></extra>", showlegend=False), 1, i)
-        axis = "" if i == 1 else str(i)
+    figure = make_subplots(1, len(panels), subplot_titles=[panel.title for panel in panels],
+                           horizontal_spacing=0.02)
+    for column, panel in enumerate(panels, 1):
+        figure.add_trace(go.Image(source=_data_uri(panel), hoverinfo="skip"), 1, column)
+        centres = _corners(panel) + HALF
+        spots = go.Scatter(
+            x=centres[:, 0].tolist(), y=centres[:, 1].tolist(), mode="markers",
+            marker={"size": 24, "opacity": 0, "symbol": "square"}, text=hover,
+            hovertemplate="%{text}<extra></extra>", showlegend=False,
+        )
+        figure.add_trace(spots, 1, column)
         for mark in panel.marks:
-            x, y = _centre(panel, mark)
-            figure.add_shape(type="circle" if mark.shape == "circle" else "rect", xref=f"x{axis}", yref=f"y{axis}",
-                             x0=x - mark.radius, x1=x + mark.radius, y0=y - mark.radius, y1=y + mark.radius,
-                             line={"color": mark.colour, "width": 2})
+            _add_shape(figure, panel, mark, axis="" if column == 1 else str(column))
     height, width = montage(panels[0]).shape
     figure.update_xaxes(visible=False, range=[-2, width + 2], matches="x")
     figure.update_yaxes(visible=False, range=[height + 2, -2], matches="y", scaleanchor="x")
@@ -106,28 +127,38 @@ def interactive_grids(panels: list[Grid], hover: list[str]) -> go.Figure:
     return figure
 
 
+def _add_shape(figure, panel, mark, axis):
+    x, y = _centre(panel, mark)
+    figure.add_shape(
+        type="circle" if mark.shape == "circle" else "rect", xref=f"x{axis}", yref=f"y{axis}",
+        x0=x - mark.radius, x1=x + mark.radius, y0=y - mark.radius, y1=y + mark.radius,
+        line={"color": mark.colour, "width": 2},
+    )
+
+
 def montage(panel: Grid) -> np.ndarray:
     """The panel's images in rows of ten, with white gaps between them; an empty cell if it has
     none."""
-    width, height = _corners(panel).max(0, initial=0) + 28
+    corners = _corners(panel)
+    width, height = corners.max(0, initial=0) + SIDE
     canvas = np.zeros((height, width), np.float32)
-    for k, image in enumerate(panel.images):
-        x, y = _corner(panel, k)
-        canvas[y:y + 28, x:x + 28] = image[0].numpy()
+    for image, (x, y) in zip(panel.images, corners, strict=True):
+        canvas[y:y + SIDE, x:x + SIDE] = image[0].numpy()
     return canvas
 
 
-def _corner(panel, k):
-    below = panel.break_before is not None and k >= panel.break_before
-    return k % COLUMNS * CELL, k // COLUMNS * CELL + below * BREAK
-
-
 def _corners(panel):
-    return np.array([_corner(panel, k) for k in range(len(panel.images))], int).reshape(-1, 2)
+    """Column and row of each image's upper left pixel, ``(N, 2)``."""
+    number = np.arange(len(panel.images))
+    row, column = np.divmod(number, COLUMNS)
+    x, y = column * CELL, row * CELL
+    if panel.break_before is not None:
+        y[panel.break_before:] += BREAK
+    return np.stack([x, y], axis=1)
 
 
 def _centre(panel, mark):
-    x, y = _corner(panel, mark.image)
+    x, y = _corners(panel)[mark.image]
     return x + mark.centre[0], y + mark.centre[1]
 
 
@@ -136,10 +167,18 @@ def _patch(panel, mark):
     look = {"fill": False, "edgecolor": mark.colour, "linewidth": 1.6, "clip_on": False}
     if mark.shape == "circle":
         return Circle((x, y), mark.radius, **look)
-    return Rectangle((x - mark.radius + 1, y - mark.radius + 1), 2 * mark.radius - 2, 2 * mark.radius - 2, **look)
+    half = mark.radius - 1
+    return Rectangle((x - half, y - half), 2 * half, 2 * half, **look)
 
 
-def _data_uri(picture):
+def _data_uri(panel):
+    """The panel as a PNG in a link: 64 colours are enough, and few bytes."""
+    pixels = montage(panel)
+    if panel.signed:
+        picture = 255 * SIGNED((pixels + 1) / 2)[..., :3]
+    else:
+        picture = 255 * (1 - np.stack([pixels] * 3, axis=2))
     buffer = io.BytesIO()
-    Image.fromarray(picture.round().astype(np.uint8)).quantize(64).save(buffer, "png", optimize=True)
+    quantised = Image.fromarray(picture.round().astype(np.uint8)).quantize(64)
+    quantised.save(buffer, "png", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

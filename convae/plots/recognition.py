@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from convae.plots.style import INK, MISREAD, new_figure, panel_title
+from convae.plots.style import INK, MISREAD, new_figure, open_axes, panel_title
 
 
 def confusion_matrix(counts) -> Figure:
@@ -15,39 +15,52 @@ def confusion_matrix(counts) -> Figure:
     axes = figure.subplots()
     shares = _off_diagonal_shares(counts)
     image = axes.imshow(shares, cmap="Blues", vmin=0)
+    dark = shares > 0.6 * np.nanmax(shares)
     for (row, column), count in np.ndenumerate(counts):
-        axes.text(column, row, str(count), ha="center", va="center", fontsize=8, fontweight="bold" if row == column else None,
-                  color="white" if shares[row, column] > 0.6 * np.nanmax(shares) else INK)
-    axes.set(xticks=range(10), yticks=range(10), xlabel="the output reads", ylabel="the input reads")
+        axes.text(
+            column, row, str(count), ha="center", va="center", fontsize=8,
+            fontweight="bold" if row == column else None,
+            color="white" if dark[row, column] else INK,
+        )
+    axes.set(xlabel="the output reads", xticks=range(10))
+    axes.set(ylabel="the input reads", yticks=range(10))
     axes.spines[:].set_visible(False)
-    figure.colorbar(image, format=PercentFormatter(1, decimals=0), label="share of the row, misrecognised", shrink=0.8)
+    in_per_cent = PercentFormatter(1, decimals=0)
+    label = "share of the row, misrecognised"
+    figure.colorbar(image, format=in_per_cent, label=label, shrink=0.8)
     return figure
 
 
 def interactive_confusion_matrix(counts) -> go.Figure:
     """The same to hover over."""
-    shares, digits = _off_diagonal_shares(counts), [str(d) for d in range(10)]
-    figure = go.Figure(go.Heatmap(
-        z=np.where(np.isnan(shares), None, shares.round(4)).tolist(), x=digits, y=digits, colorscale="Blues", zmin=0,
-        customdata=np.asarray(counts).tolist(), texttemplate="%{customdata}", hoverongaps=False,
-        hovertemplate="a %{y} came out as %{x}:<br>%{customdata} times, %{z:.1%} of the row<extra></extra>"))
-    figure.update_layout(template="plotly_white", height=520, width=620, margin={"l": 10, "r": 10, "t": 20, "b": 10})
+    shares, digits = _off_diagonal_shares(counts), list("0123456789")
+    hover = "a %{y} came out as %{x}:<br>%{customdata} times, %{z:.1%} of the row<extra></extra>"
+    heatmap = go.Heatmap(
+        z=np.where(np.isnan(shares), None, shares.round(4)).tolist(), x=digits, y=digits,
+        colorscale="Blues", zmin=0, customdata=np.asarray(counts).tolist(),
+        texttemplate="%{customdata}", hoverongaps=False, hovertemplate=hover,
+    )
+    figure = go.Figure(heatmap)
+    margin = {"l": 10, "r": 10, "t": 20, "b": 10}
+    figure.update_layout(template="plotly_white", height=520, width=620, margin=margin)
     figure.update_xaxes(title="the output reads", type="category")
     figure.update_yaxes(title="the input reads", type="category", autorange="reversed")
     return figure
 
 
 def _off_diagonal_shares(counts):
+    """Each count's share of its row; NaN on the diagonal and in empty rows."""
     counts = np.asarray(counts, float)
-    of = counts.sum(1, keepdims=True)
-    shares = np.divide(counts, of, out=np.full_like(counts, np.nan), where=of > 0)
+    totals = counts.sum(1, keepdims=True)
+    shares = counts / np.where(totals > 0, totals, np.nan)
     np.fill_diagonal(shares, np.nan)
     return shares
 
 
+@open_axes
 def misrecognition_by_place(edges, shares, sizes) -> Figure:
-    """Share of digits misrecognised, against their place in the latent space: how many neighbours
-    are another digit.
+    """Share of digits misrecognised, against their place in the latent space: the share of
+    neighbours that are another digit.
 
     Parameters
     ----------
@@ -64,12 +77,13 @@ def misrecognition_by_place(edges, shares, sizes) -> Figure:
     value, low, high = np.array(shares).T
     axes.bar(places, value, color=MISREAD, alpha=0.55, width=0.75)
     axes.errorbar(places, value, [value - low, high - value], fmt="none", color=INK, capsize=4)
-    for place, (size, top) in enumerate(zip(sizes, high, strict=True)):
+    for place, size, top in zip(places, sizes, high, strict=True):
         axes.text(place, top + 0.02, f"{size:,}", ha="center", fontsize=8, color=INK)
     names = [f"{a:.0%} – {b:.0%}" for a, b in zip(edges[:-1], edges[1:], strict=True)]
     axes.set_xticks(places, names)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set(xlabel="neighbours in the latent space that are another digit", ylabel="misrecognised", ylim=(0, 1.12))
-    axes.spines[["top", "right"]].set_visible(False)
-    panel_title(axes, "", "Where in the latent space digits are misrecognised (number of digits above the bars)")
+    axes.set(xlabel="neighbours in the latent space that are another digit", ylabel="misrecognised",
+             ylim=(0, 1.12))
+    title = "Where in the latent space digits are misrecognised (number of digits above the bars)"
+    panel_title(axes, "", title)
     return figure

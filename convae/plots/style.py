@@ -1,16 +1,20 @@
 """Colours and small things that all figures share."""
 
+import matplotlib
 from matplotlib.figure import Figure
 
 # Ten colours that colour-blind readers tell apart as well as ten can be: Petroff, "Accessible color
 # sequences for data visualization" (2021), arXiv:2107.02270; so ordered that digits whose clusters
 # often touch (3, 5, 8 and 4, 7, 9) differ most. Figures also write the digit beside each cluster.
-DIGIT_COLOURS = ("#94a4a2", "#e76300", "#a96b59", "#ffa90e", "#bd1f01", "#832db6", "#b9ac70", "#717581", "#3f90da",
-                 "#92dadd")
-TRAINING, UNSEEN = "#3f90da", "#ff8c1a"   # the paper's blue and orange
+DIGIT_COLOURS = ("#94a4a2", "#e76300", "#a96b59", "#ffa90e", "#bd1f01",
+                 "#832db6", "#b9ac70", "#717581", "#3f90da", "#92dadd")
+TRAIN, TEST = "#3f90da", "#ff8c1a"        # the paper's blue and orange
 ADDED, REMOVED = "#1f6fd0", "#e0492e"     # ink that a reconstruction added, and ink that it removed
 LEGIBLE, MISREAD = "#d62718", "#1f6fd0"   # the paper's red circles and blue squares
 INK, FAINT = "#222222", "#9a9a9a"
+
+# A decorator for functions that draw: axes made within have lines below and on the left only.
+open_axes = matplotlib.rc_context({"axes.spines.top": False, "axes.spines.right": False})
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -22,4 +26,5 @@ def new_figure(width: float, height: float) -> Figure:
 
 def panel_title(axes, letter: str, text: str):
     """The paper's letter for the panel, and what it shows, above its left edge."""
-    axes.set_title(f"{letter})  {text}" if letter else text, loc="left", fontsize=11, color=INK)
+    title = f"{letter})  {text}" if letter else text
+    axes.set_title(title, loc="left", fontsize=11, color=INK)

@@ -29,7 +29,7 @@ from convae.plots.latent import (
     on_the_same_axes,
 )
 from convae.plots.recognition import confusion_matrix, interactive_confusion_matrix, misrecognition_by_place
-from convae.plots.style import ADDED, DIGIT_COLOURS, LEGIBLE, MISREAD, REMOVED, TRAINING, UNSEEN
+from convae.plots.style import ADDED, DIGIT_COLOURS, LEGIBLE, MISREAD, REMOVED, TRAIN, TEST
 from convae.reproduce.notebook import to_png
 
 N = 400
@@ -99,7 +99,7 @@ def nearest_two(colours, seen_through=None):
 
 
 @pytest.mark.parametrize("seen_through", [None, DEUTERANOPIA], ids=["all colours", "deuteranopia"])
-@pytest.mark.parametrize("colours", [DIGIT_COLOURS, (TRAINING, UNSEEN), (ADDED, REMOVED), (LEGIBLE, MISREAD)])
+@pytest.mark.parametrize("colours", [DIGIT_COLOURS, (TRAIN, TEST), (ADDED, REMOVED), (LEGIBLE, MISREAD)])
 def test_colours_are_told_apart(colours, seen_through):
     assert nearest_two(colours, seen_through) > 15
 
@@ -433,7 +433,7 @@ def test_the_histograms_heights_are_the_shares(bins):
         for step, k in zip(axes.patches, (0, 0, 1, 1), strict=True):  # an area and an outline for each set
             np.testing.assert_array_equal(step.get_data().values, pair[k])
             np.testing.assert_array_equal(step.get_data().edges, which)
-            assert to_hex(step.get_facecolor() if step.get_fill() else step.get_edgecolor()) == (TRAINING, UNSEEN)[k]
+            assert to_hex(step.get_facecolor() if step.get_fill() else step.get_edgecolor()) == (TRAIN, TEST)[k]
         assert axes.get_xlim() == (which[0], which[-1])
         names = [text.get_text() for text in axes.get_legend().get_texts()]
         assert names == ["60,000 training images", "10,000 unseen images"]
@@ -444,8 +444,8 @@ def test_the_interactive_histograms_have_the_same_bars():
     (shares, zoomed_shares), (edges, zoomed) = histograms()
     figure = interactive_error_histograms(shares, edges, zoomed_shares, zoomed)
     assert [(t.name, t.showlegend, t.marker.color) for t in figure.data] == [
-        ("training images", True, TRAINING), ("unseen images", True, UNSEEN),
-        ("training images", False, TRAINING), ("unseen images", False, UNSEEN)]
+        ("training images", True, TRAIN), ("unseen images", True, TEST),
+        ("training images", False, TRAIN), ("unseen images", False, TEST)]
     bars = zip(figure.data, [*shares, *zoomed_shares], [edges, edges, zoomed, zoomed], strict=True)
     for trace, expected, which in bars:
         np.testing.assert_allclose(trace.y, expected, atol=5.1e-7)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from scipy import ndimage
 
-from convae.plots.style import FAINT, INK, UNSEEN, new_figure, panel_title
+from convae.plots.style import FAINT, INK, TEST, new_figure, panel_title
 
 # Marks are filled, square or hollow as well, for those who see no colours.
 OURS, BASELINE, OTHERS = "#1f6fd0", "#e76300", "#717581"
@@ -246,7 +246,7 @@ def alarm_rates(rates: dict[float, dict[str, list]], expected: dict[float, tuple
     row = figure.subplots(1, len(rates), squeeze=False)[0]
     for axes, (rate, groups) in zip(row, rates.items(), strict=True):
         axes.axvspan(*expected[rate], color=PALE, linewidth=0)
-        for y, (values, colour) in enumerate(zip(groups.values(), (OTHERS, UNSEEN), strict=True)):
+        for y, (values, colour) in enumerate(zip(groups.values(), (OTHERS, TEST), strict=True)):
             scattered = y + 0.08 * (np.arange(len(values)) % 3 - 1)
             axes.plot(values, scattered, "o", color=colour, markersize=5, alpha=0.8)
             axes.plot([np.mean(values)] * 2, [y - 0.3, y + 0.3], color=INK, linewidth=2)
