@@ -29,7 +29,7 @@ from convae.plots.latent import (
     on_the_same_axes,
 )
 from convae.plots.recognition import confusion_matrix, interactive_confusion_matrix, misrecognition_by_place
-from convae.plots.style import ADDED, DIGIT_COLOURS, LEGIBLE, MISREAD, REMOVED, TRAIN, TEST
+from convae.plots.style import ADDED, DIGIT_COLOURS, LEGIBLE, MISREAD, REMOVED, TEST, TRAIN
 from convae.reproduce.notebook import to_png
 
 N = 400
