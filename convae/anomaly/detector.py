@@ -2,14 +2,15 @@
 paper's autoencoder sees them.
 
 A variational autoencoder is trained on normal images alone, or several from different seeds. The
-paper compares input and output; here that comparison is one half of what counts: the difference
-with its sign, averaged over 3 × 3 pixels. The other half are the encoder's maps of layer 3. Both
+paper compares input and output; here that comparison is one half of what counts: the residual, with
+its sign, averaged over 3 × 3 pixels. The other half are the encoder's maps of layer 3. Both
 together, scaled and projected, are compared with those of normal images, and the score is the
-distance to the nearest. The difference also says where an image is unusual, and finds what is wrong
+distance to the nearest. The residual also says where an image is unusual, and finds what is wrong
 in one place only.
 """
 
 import copy
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -18,31 +19,32 @@ from torch.nn.functional import avg_pool2d
 
 from convae.anomaly.space import Space
 from convae.data import check_images
+from convae.evaluation.inference import in_batches
 from convae.recipes import ConvRecipe, Recipe
 from convae.training import train
 
 # Chosen on Fashion-MNIST's training images and on digits of other sources than MNIST: see the
-# README of this folder
+# README of this folder.
 FLOOR = 1.0        # of the whitening of maps
-AXES = 128
-NEIGHBOURS = 5
-BLUR = 3           # pixels: differences are averaged over so many squared
-SEEN = 540_000     # images that training sees, each as often as it takes,
-EPOCHS = (5, 400)  # but no fewer and no more epochs than these
+AXES = 128         # principal axes that are kept
+NEIGHBOURS = 5     # the nearest images whose mean distance counts
+BLUR = 3           # pixels: residuals are averaged over squares of this side
+SEEN = 540_000     # images that training sees in total; the number of epochs follows,
+EPOCHS = (5, 400)  # within these bounds
 MEMORY = 5_000     # normal images that are remembered, at most
-USUAL = 0.99       # share of normal training images that are usual
-_AT_ONCE = 500
+USUAL = 0.99       # share of normal training images that score less than the scale
+BATCH_SIZE = 500
 
 
 class Member(NamedTuple):
-    """One autoencoder, and what it makes of normal images.
+    """One autoencoder of an ensemble, and what it makes of normal images.
 
     It computes in double precision: in single, the last digits of an image's score depend on how
     many images are scored with it and on the processor.
     """
 
-    model: torch.nn.Module  #: in double precision; its weights are those that training left, in single
-    space: Space    #: of differences and maps
+    model: torch.nn.Module  #: in double precision; training left its weights in single
+    space: Space    #: of residuals and maps
     memory: Tensor  #: normal images in it, ``(M, K)``
 
     @classmethod
@@ -50,15 +52,17 @@ class Member(NamedTuple):
         """A model with what it makes of normal `images`; `seed` draws which are remembered, if they
         are many."""
         model = copy.deepcopy(model).double()
-        seen = [torch.cat(each) for each in zip(*(look(model, part) for part in images.split(_AT_ONCE)), strict=True)]
-        differences, maps = (each.flatten(1) for each in seen)
-        space = Space.fit(differences, (maps, Space.whitened(maps, FLOOR)), axes=AXES)
+        residuals, maps = in_batches(partial(look, model), images, size=BATCH_SIZE)
+        residuals, maps = residuals.flatten(1), maps.flatten(1)
+        space = Space.fit(residuals, (maps, Space.whitened(maps, FLOOR)), axes=AXES)
         chosen = torch.randperm(len(maps), generator=torch.Generator().manual_seed(seed))[:MEMORY]
-        return cls(model, space, space.project(torch.cat([differences, maps], 1)[chosen]).float())
+        features = torch.cat([residuals, maps], 1)
+        return cls(model, space, space.project(features[chosen]).float())
 
-    def distances(self, differences: Tensor, maps: Tensor) -> Tensor:
-        """Mean distance to the nearest normal images, ``(N,)``, of what :func:`look` has seen."""
-        return nearest(self.memory, self.space.project(torch.cat([differences.flatten(1), maps.flatten(1)], 1)))
+    def distances(self, residuals: Tensor, maps: Tensor) -> Tensor:
+        """Mean distance to the nearest normal images, ``(N,)``, of what :func:`look` returns."""
+        features = torch.cat([residuals.flatten(1), maps.flatten(1)], 1)
+        return nearest(self.memory, self.space.project(features))
 
 
 class Detector:
@@ -70,19 +74,19 @@ class Detector:
     recipe : Recipe
         The first member's; the others' seeds follow it.
     deviation : Tensor
-        How large the averaged difference of input and output is at a pixel in normal images, ``(1,
-        1, 28, 28)``: the root of its mean square there plus that over all pixels, so that pixels at
-        which normal images hardly differ do not count without limit.
-    usual : Tensor
-        What 99 % of the normal training images keep to, of each score, ``(2,)``.
+        How large the averaged residual is at a pixel in normal images, ``(1, 1, 28, 28)``: the root
+        of its mean square there plus that over all pixels, so that pixels at which normal images
+        hardly differ do not count without limit.
+    scale : Tensor
+        Of each score, the 99th percentile of normal training images, ``(2,)``.
     """
 
-    def __init__(self, members: list[Member], recipe: Recipe, deviation: Tensor, usual: Tensor):
-        self.members, self.recipe, self.deviation, self.usual = members, recipe, deviation, usual
+    def __init__(self, members: list[Member], recipe: Recipe, deviation: Tensor, scale: Tensor):
+        self.members, self.recipe, self.deviation, self.scale = members, recipe, deviation, scale
 
     @classmethod
-    def fit(cls, images: Tensor, latent_dim: int = 16, members: int = 1, epochs: int | None = None, seed: int = 0,
-            progress: bool = True) -> "Detector":
+    def fit(cls, images: Tensor, latent_dim: int = 16, members: int = 1, epochs: int | None = None,
+            seed: int = 0, progress: bool = True) -> "Detector":
         """Train on normal images, on one thread: two gained little alone, and lost much beside
         another job.
 
@@ -105,7 +109,7 @@ class Detector:
         Raises
         ------
         TypeError, ValueError
-            If `images` are none, or an argument is out of range.
+            If `images` are not images, or an argument is out of range.
         """
         check_images(images)
         if len(images) < 2:
@@ -127,62 +131,53 @@ class Detector:
         """From autoencoders that were trained on normal `images`; `recipe` is the first one's."""
         members = [Member.remember(model, images, recipe.seed) for model in models]
         detector = cls(members, recipe, torch.ones(1, 1, 28, 28), torch.ones(2))
-        differences = torch.cat([detector._compare(part)[1] for part in images.split(_AT_ONCE)])
-        deviation = differences.square().mean(0, keepdim=True)
-        detector.deviation = (deviation + deviation.mean()).sqrt().clamp(min=1e-6)
-        remembered = sum(nearest(member.memory, member.memory, leave_out=1) for member in members) / len(members)
-        detector.usual = torch.stack([each.quantile(USUAL) for each in (remembered, _largest(differences))]).clamp(min=1e-6)
+        _, residuals = in_batches(detector._compare, images, size=BATCH_SIZE)
+        mean_square = residuals.square().mean(0, keepdim=True)
+        detector.deviation = (mean_square + mean_square.mean()).sqrt().clamp(min=1e-6)
+        to_others = [nearest(member.memory, member.memory, leave_out=1) for member in members]
+        scores = sum(to_others) / len(members), _max_residuals(residuals)
+        detector.scale = torch.stack([each.quantile(USUAL) for each in scores]).clamp(min=1e-6)
         return detector
 
     def scores(self, images: Tensor) -> Tensor:
-        """How unusual each of `images` ``(N, 1, 28, 28)`` is as a whole, ``(N,)``: higher is more
-        anomalous."""
-        return self.both(images)[0]
+        """Two scores of `images` ``(N, 1, 28, 28)``, ``(2, N)``, higher more anomalous: the distance
+        to the nearest normal images, and the largest averaged residual, of either sign."""
+        return in_batches(self._scores_of_batch, images, size=BATCH_SIZE).T
 
-    def largest_differences(self, images: Tensor) -> Tensor:
-        """The largest averaged difference of input and output, whatever its sign, in each of
-        `images`, ``(N,)``."""
-        return self.both(images)[1]
-
-    def combined(self, images: Tensor) -> Tensor:
-        """How unusual each of `images` is as a whole or in one place, whichever is more, in units
-        of what is usual, ``(N,)``.
-
-        The nearest normal images are near to one with a small defect, too; the largest difference
-        finds it.
-        """
-        return (self.both(images) / self.usual[:, None]).amax(0)
-
-    def all_scores(self, images: Tensor) -> dict[str, Tensor]:
-        """``detector``: :meth:`scores`; ``largest_difference``; ``combined``; each ``(N,)``."""
-        found = self.both(images)
-        return {"detector": found[0], "largest_difference": found[1], "combined": (found / self.usual[:, None]).amax(0)}
-
-    def both(self, images: Tensor) -> Tensor:
-        """:meth:`scores` and :meth:`largest_differences`, ``(2, N)``."""
-        return torch.cat([self._at_once(part) for part in images.split(_AT_ONCE)], 1)
-
-    def _at_once(self, images):
+    def _scores_of_batch(self, images):
         looks = [look(member.model, images) for member in self.members]
         distances = [member.distances(*seen) for member, seen in zip(self.members, looks, strict=True)]
-        difference = sum(differences for differences, _ in looks) / len(looks)
-        return torch.stack([sum(distances) / len(distances), _largest(difference)])
+        residuals = sum(residuals for residuals, _ in looks) / len(looks)
+        return torch.stack([sum(distances) / len(distances), _max_residuals(residuals)], 1)
+
+    def max_score(self, images: Tensor) -> Tensor:
+        """The larger of the two scores, each in units of its scale, ``(N,)``.
+
+        The nearest normal images are near to one with a small defect, too; the largest residual
+        finds it.
+        """
+        return (self.scores(images) / self.scale[:, None]).amax(0)
+
+    def all_scores(self, images: Tensor) -> dict[str, Tensor]:
+        """The two :meth:`scores` and :meth:`max_score` by the names that records have for them."""
+        scores = self.scores(images)
+        combined = (scores / self.scale[:, None]).amax(0)
+        return {"detector": scores[0], "largest_difference": scores[1], "combined": combined}
 
     def explain(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What the members make of `images` on average, and by how much the images differ from it,
         both ``(N, 28, 28)``.
 
-        Differences have a sign, above 0 where the image is the brighter one; they are averaged over
-        3 × 3 pixels, and in units of what is usual at their place in normal images.
+        Residuals have a sign, above 0 where the image is the brighter one; they are averaged over
+        3 × 3 pixels, and in units of :attr:`deviation`.
         """
-        found = [self._compare(part) for part in images.split(_AT_ONCE)]
-        repaired, differences = (torch.cat(each) for each in zip(*found, strict=True))
-        return repaired[:, 0], (differences / self.deviation)[:, 0]
+        repaired, residuals = in_batches(self._compare, images, size=BATCH_SIZE)
+        return repaired[:, 0], (residuals / self.deviation)[:, 0]
 
-    @torch.no_grad()
     def _compare(self, images):
         images = images.double()
-        repaired = sum(member.model(images).reconstruction for member in self.members) / len(self.members)
+        repaired = sum(member.model(images).reconstruction for member in self.members)
+        repaired = repaired / len(self.members)
         return repaired, averaged(images - repaired)
 
     def settings(self) -> dict:
@@ -191,11 +186,13 @@ class Detector:
 
     def tensors(self) -> dict[str, Tensor]:
         """All numbers, by name."""
-        found = {"deviation": self.deviation, "usual": self.usual}
+        tensors = {"deviation": self.deviation, "usual": self.scale}
         for i, member in enumerate(self.members):
-            found |= {f"{i}.model.{name}": _single(tensor) for name, tensor in member.model.state_dict().items()}
-            found |= {f"{i}.mean": member.space.mean, f"{i}.axes": member.space.axes, f"{i}.memory": member.memory}
-        return {name: tensor.contiguous() for name, tensor in found.items()}
+            for name, tensor in member.model.state_dict().items():
+                tensors[f"{i}.model.{name}"] = tensor.float() if tensor.is_floating_point() else tensor
+            tensors[f"{i}.mean"], tensors[f"{i}.axes"] = member.space
+            tensors[f"{i}.memory"] = member.memory
+        return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], settings: dict) -> "Detector":
@@ -205,8 +202,11 @@ class Detector:
             with torch.random.fork_rng(devices=[]):  # building draws initial weights, of no use here
                 model = recipe.build().eval()
             start = f"{i}.model."
-            model.load_state_dict({name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)})
-            members.append(Member(model.double(), Space(tensors[f"{i}.mean"], tensors[f"{i}.axes"]), tensors[f"{i}.memory"]))
+            weights = {name.removeprefix(start): tensor for name, tensor in tensors.items()
+                       if name.startswith(start)}
+            model.load_state_dict(weights)
+            space = Space(tensors[f"{i}.mean"], tensors[f"{i}.axes"])
+            members.append(Member(model.double(), space, tensors[f"{i}.memory"]))
         return cls(members, recipe, tensors["deviation"], tensors["usual"])
 
 
@@ -221,7 +221,7 @@ def look(model, images: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns
     -------
-    differences : Tensor
+    residuals : Tensor
         Input minus output, averaged, ``(N, 1, 28, 28)``.
     maps : Tensor
         The encoder's maps of layer 3 (Fig. 2), ``(N, 16, 7, 7)``.
@@ -230,9 +230,9 @@ def look(model, images: Tensor) -> tuple[Tensor, Tensor]:
     return averaged(images - model(images).reconstruction), model.encoder[:2](images)
 
 
-def averaged(differences: Tensor) -> Tensor:
+def averaged(residuals: Tensor) -> Tensor:
     """``(N, 1, 28, 28)``, each pixel the mean of the 3 × 3 around it."""
-    return avg_pool2d(differences, BLUR, 1, BLUR // 2)
+    return avg_pool2d(residuals, BLUR, 1, BLUR // 2)
 
 
 def nearest(memory: Tensor, points: Tensor, leave_out: int = 0) -> Tensor:
@@ -240,15 +240,12 @@ def nearest(memory: Tensor, points: Tensor, leave_out: int = 0) -> Tensor:
     very nearest `leave_out` (1 if `points` are those of the memory), ``(N,)``."""
     memory, points = memory.double(), points.double()
     wanted = min(NEIGHBOURS + leave_out, len(memory))
-    which = torch.cdist(points, memory).topk(wanted, largest=False).indices[:, leave_out:]  # (N, k)
-    # cdist takes the root of a difference of squares, which cancels where distances are small:
-    # those that count, once more.
-    return (points[:, None] - memory[which]).norm(dim=2).mean(1)
+    rough = torch.cdist(points, memory)
+    indices = rough.topk(wanted, largest=False).indices[:, leave_out:]  # (N, NEIGHBOURS)
+    # cdist takes the root of a difference of squares, which cancels where distances are small: the
+    # few that count are computed once more.
+    return (points[:, None] - memory[indices]).norm(dim=2).mean(1)
 
 
-def _single(tensor):
-    return tensor.float() if tensor.is_floating_point() else tensor
-
-
-def _largest(differences):
-    return differences.flatten(1).abs().amax(1)
+def _max_residuals(residuals):
+    return residuals.flatten(1).abs().amax(1)

@@ -14,13 +14,14 @@ FLOOR = 0.3  # of the whitening
 class Gaussian(NamedTuple):
     """Of pixels averaged over 3 × 3."""
 
-    space: Space  #: in which normal images' pixels are as good as independent, of variance 1 at most
+    space: Space  #: in which normal images' pixels are nearly independent, of variance 1 at most
 
     @classmethod
     def fit(cls, images: Tensor) -> "Gaussian":
         """Learn from normal images ``(N, 1, 28, 28)``."""
         space = Space.whitened(averaged(images).flatten(1), FLOOR)
-        return cls(Space(space.mean, space.axes @ (space.axes / space.axes.norm(dim=0)).T))  # turned back to the pixels
+        directions = space.axes / space.axes.norm(dim=0)
+        return cls(Space(space.mean, space.axes @ directions.T))  # turned back to the pixels
 
     def deviations(self, images: Tensor) -> Tensor:
         """By how many standard deviations each pixel of ``(N, 1, 28, 28)`` is off, above 0 if too

@@ -98,19 +98,19 @@ class Inspector:
             scores.append(max(look.score for look in looks))
             largest.append([np.quantile(abs(look.maps), 0.999, axis=(1, 2)) for look in looks])
         for each, usual in zip(views, np.mean(largest, 0).clip(min=1e-6), strict=True):
-            each.usual = usual.tolist()
+            each.map_scale = usual.tolist()
         inspector.calibration = np.sort(scores)
         return inspector
 
     @property
     def in_place(self) -> bool:
         """Whether images are moved to where normal ones lie, and compared place by place."""
-        return self.views[0].register is not None  # tiles come first
+        return self.views[0].template is not None  # tiles come first
 
     def resizes(self, image: np.ndarray) -> bool:
         """Whether an image ``(H, W)`` has another size than the normal ones, with whose it is
         compared in place."""
-        return self.in_place and padded(image).shape != self.views[0].register.mean.shape
+        return self.in_place and padded(image).shape != self.views[0].template.mean.shape
 
     def scores(self, images: Iterable[np.ndarray]) -> Iterator[float]:
         """The score of each image ``(H, W)`` in [0, 1], in order: the highest of its views'.

@@ -11,19 +11,19 @@ from convae.anomaly import tiles
 
 REACH = 0.1      # an image is moved by this share of its shorter side at most
 ROUNDS = 2       # of moving all images to their mean, and taking the mean anew
-APART = 2        # pixels by which two halves of an image may disagree on how far it is to be moved, or a quarter of the reach
+APART = 2        # pixels at most between the shifts of two halves of an image, or a quarter of the reach
 AGREE = 0.5      # share of the images in which they agree, if all show the same
-SMALLEST = 1e-3  # that a deviation is taken to be: a quarter of a grey level of 8 bits
+SMALLEST = 1e-3  # lower bound of a deviation: a quarter of a grey level of 8 bits
 
 
-class Register(NamedTuple):
+class Template(NamedTuple):
     """What normal images of one size show in each place."""
 
     mean: np.ndarray       #: ``(H, W)``
-    deviation: np.ndarray  #: ``(H, W)``: root of the variance there plus the mean one, so that no pixel counts without limit
+    deviation: np.ndarray  #: ``(H, W)``: root of the variance there plus the mean variance, which keeps it from 0
 
     @classmethod
-    def fit(cls, images: list[np.ndarray]) -> "Register | None":
+    def fit(cls, images: list[np.ndarray]) -> "Template | None":
         """Learn from two images ``(H, W)`` or more; None if they do not show the same in the same
         place.
 
@@ -36,15 +36,16 @@ class Register(NamedTuple):
             return None
         mean, shifts = _mean(images), [(0, 0)] * n
         for _ in range(ROUNDS):
-            shifts = [_shift(image, others) for image, others in zip(images, _without_each(images, shifts, mean), strict=True)]
-            mean = _mean(moved(image, shift, mean) for image, shift in zip(images, shifts, strict=True))
-        apart = min(APART, _reach(shape) // 4)
-        agree = [[_distance(*(_shift(image, half) for half in _halves(others, axis))) <= apart for axis in (0, 1)]
-                 for image, others in zip(images, _without_each(images, shifts, mean), strict=True)]
-        if np.mean(agree, 0).max() <= AGREE:
+            others = _without_each(images, shifts, mean)
+            shifts = [_shift(image, other) for image, other in zip(images, others, strict=True)]
+            mean = _mean(_moved_all(images, shifts, mean))
+        others = _without_each(images, shifts, mean)
+        apart = [[_disagreement(image, other, axis) for axis in (0, 1)]
+                 for image, other in zip(images, others, strict=True)]
+        agree = np.array(apart) <= min(APART, _reach(shape) // 4)
+        if agree.mean(0).max() <= AGREE:
             return None
-        squares = ((moved(image, shift, mean) - mean)**2 for image, shift in zip(images, shifts, strict=True))
-        variance = _mean(squares) * n / (n - 1)
+        variance = _mean((image - mean)**2 for image in _moved_all(images, shifts, mean)) * n / (n - 1)
         return cls(mean, np.sqrt(variance + variance.mean()).clip(min=SMALLEST))
 
     def align(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
@@ -56,34 +57,35 @@ class Register(NamedTuple):
         shift = _shift(image, self.mean)
         return moved(image, shift, self.mean), shift
 
-    def unusual(self, aligned: np.ndarray) -> np.ndarray:
+    def standardised(self, aligned: np.ndarray) -> np.ndarray:
         """By how many deviations each pixel of an aligned image is off the mean."""
         return (aligned - self.mean) / self.deviation
 
 
-class Placed(NamedTuple):
+class Aligned(NamedTuple):
     """An image ``(H, W)`` where normal ones are."""
 
-    aligned: np.ndarray     #: at least as large as a tile; of the register's shape, if there is one
-    unusual: np.ndarray     #: in how far it is so for its place; without a register, as it is
-    shift: tuple[int, int]  #: rows and columns by which it was moved
+    image: np.ndarray         #: at least as large as a tile; of the template's shape, if there is one
+    standardised: np.ndarray  #: in deviations from the template; without one, the image itself
+    shift: tuple[int, int]    #: rows and columns by which it was moved
 
-    def back(self, found: np.ndarray, ground: np.ndarray) -> np.ndarray:
-        """What was found in the aligned image, where it was in the image; over `ground`, which has
-        the image's shape."""
+    def undo(self, aligned: np.ndarray, ground: np.ndarray) -> np.ndarray:
+        """Something computed of the aligned image, moved to where it was in the original; over
+        `ground`, which has the original's shape."""
         height, width = ground.shape
         ground = tiles.padded(ground)
         down, right = self.shift
-        return resized(moved(found, (-down, -right), resized(ground, found.shape)), ground.shape)[:height, :width]
+        back = moved(aligned, (-down, -right), resized(ground, aligned.shape))
+        return resized(back, ground.shape)[:height, :width]
 
 
-def place(image: np.ndarray, register: Register | None) -> Placed:
-    """An image where the register's are; as it is, if there is none."""
+def align(image: np.ndarray, template: Template | None) -> Aligned:
+    """An image where the template is; as it is, if there is none."""
     large = tiles.padded(image)
-    if register is None:
-        return Placed(large, large, (0, 0))
-    aligned, shift = register.align(resized(large, register.mean.shape))
-    return Placed(aligned, register.unusual(aligned), shift)
+    if template is None:
+        return Aligned(large, large, (0, 0))
+    aligned, shift = template.align(resized(large, template.mean.shape))
+    return Aligned(aligned, template.standardised(aligned), shift)
 
 
 def resized(image: np.ndarray, shape: tuple[int, int] = (tiles.SIDE, tiles.SIDE)) -> np.ndarray:
@@ -118,13 +120,26 @@ def _shift(image, template):
     reach = _reach(image.shape)
     if np.ptp(image) == 0:
         return 0, 0
-    fade = np.outer(*(np.minimum(1, (np.minimum(i := np.arange(length), i[::-1]) + 0.5) / reach) for length in image.shape))
-    one, other = (fft.rfft2((each - each.mean()) * fade) for each in (image, template))
+    fade = np.outer(*(_fade(length, reach) for length in image.shape))
+    of_image, of_template = (fft.rfft2((each - each.mean()) * fade) for each in (image, template))
     down, right = np.fft.fftfreq(image.shape[0])[:, None], np.fft.rfftfreq(image.shape[1])
     smooth = np.exp(-2 * (np.pi * reach / 2)**2 * (down**2 + right**2))  # a Gaussian's part, by frequency
-    correlation = fft.irfft2(one.conj() * other * (1 - smooth)**2, image.shape)
+    correlation = fft.irfft2(of_image.conj() * of_template * (1 - smooth)**2, image.shape)
     shifts = np.indices((2 * reach + 1,) * 2).reshape(2, -1).T - reach
-    return tuple(shifts[correlation[shifts[:, 0], shifts[:, 1]].argmax()].tolist())
+    best = correlation[shifts[:, 0], shifts[:, 1]].argmax()
+    return tuple(shifts[best].tolist())
+
+
+def _fade(length, reach):
+    """Weights that rise from 0 at either end to 1 within the reach."""
+    position = np.arange(length)
+    return np.minimum(1, (np.minimum(position, position[::-1]) + 0.5) / reach)
+
+
+def _disagreement(image, template, axis):
+    """The distance in pixels between the shifts to the two halves of a template."""
+    first, second = (_shift(image, half) for half in _halves(template, axis))
+    return max(abs(first[0] - second[0]), abs(first[1] - second[1]))
 
 
 def _halves(mean, axis):
@@ -138,11 +153,11 @@ def _without_each(images, shifts, mean):
     """The mean without each of the moved images in turn: to its own share of the mean an image
     agrees, whatever it shows."""
     n = len(images)
-    return ((n * mean - moved(image, shift, mean)) / (n - 1) for image, shift in zip(images, shifts, strict=True))
+    return ((n * mean - image) / (n - 1) for image in _moved_all(images, shifts, mean))
 
 
-def _distance(one, other):
-    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+def _moved_all(images, shifts, ground):
+    return (moved(image, shift, ground) for image, shift in zip(images, shifts, strict=True))
 
 
 def _mean(images):

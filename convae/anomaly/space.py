@@ -32,14 +32,18 @@ class Space(NamedTuple):
         """
         scaled, means, maps = [], [], []
         for block in blocks:
-            features, within = block if isinstance(block, tuple) else (block, cls(block.mean(0), torch.eye(block.shape[1])))
+            if isinstance(block, tuple):
+                features, within = block
+            else:
+                features, within = block, cls(block.mean(0), torch.eye(block.shape[1]))
             inside = within.project(features)
             scale = inside.square().sum(1).mean().sqrt().clamp(min=1e-6)
             scaled.append(inside / scale)
             means.append(within.mean)
             maps.append(within.axes / scale)
         _, vectors = _principal(torch.cat(scaled, 1))
-        return cls(torch.cat(means).float(), (torch.block_diag(*maps).to(vectors.dtype) @ vectors[:, -axes:]).float())
+        all_maps = torch.block_diag(*maps).to(vectors.dtype)
+        return cls(torch.cat(means).float(), (all_maps @ vectors[:, -axes:]).float())
 
     @classmethod
     def whitened(cls, features: Tensor, floor: float) -> "Space":
@@ -74,7 +78,8 @@ def left_out(distances: Tensor, n: int) -> Tensor:
     change as well is left out, which makes them too small where features are very few.
     """
     squared = distances.square()
-    return (n / (n - 1) * squared / (1 - squared / (n - 1)).clamp(min=1e-4)).sqrt()  # rounding could take all of it away
+    rest = (1 - squared / (n - 1)).clamp(min=1e-4)  # rounding could take all of it away
+    return (n / (n - 1) * squared / rest).sqrt()
 
 
 def _principal(centred):
@@ -83,11 +88,12 @@ def _principal(centred):
     n, width = centred.shape
     if n >= width:
         return _eigh(centred.T @ centred / n)
-    variances, left = _eigh(centred @ centred.T / n)  # the small one of the two has the same variances
+    variances, left = _eigh(centred @ centred.T / n)  # the smaller matrix has the same variances
     kept = variances > 1e-6 * variances[-1]
     return variances[kept], (centred.T @ left[:, kept]) / (n * variances[kept]).sqrt()
 
 
 def _eigh(matrix):
-    """NumPy's, in double precision: torch's may not converge if features are all but alike."""
-    return tuple(torch.from_numpy(each).to(matrix.dtype) for each in np.linalg.eigh(matrix.double().numpy()))
+    """NumPy's, in double precision: torch's may not converge if features are nearly equal."""
+    variances, vectors = np.linalg.eigh(matrix.double().numpy())
+    return torch.from_numpy(variances).to(matrix.dtype), torch.from_numpy(vectors).to(matrix.dtype)

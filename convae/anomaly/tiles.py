@@ -8,7 +8,8 @@ from convae.models import IMAGE_SHAPE
 SIDE = IMAGE_SHAPE[1]
 STRIDE = SIDE // 2  # each pixel lies in four tiles, but near the image's edge
 _HANN = np.hanning(SIDE + 2)[1:-1]
-WINDOW = np.maximum(np.outer(_HANN, _HANN), 1e-3).astype(np.float32)  # a tile's edge, where the model sees least, counts least
+# A tile's edge, where the model sees least, counts least.
+WINDOW = np.maximum(np.outer(_HANN, _HANN), 1e-3).astype(np.float32)
 
 
 def corners(height: int, width: int, stride: int = STRIDE) -> np.ndarray:
@@ -21,8 +22,10 @@ def corners(height: int, width: int, stride: int = STRIDE) -> np.ndarray:
         If the image is smaller than a tile; :func:`padded` makes it large enough.
     """
     if min(height, width) < SIDE:
-        raise ValueError(f"an image of {height} × {width} pixels is smaller than a tile of {SIDE} × {SIDE}")
-    rows, columns = (np.unique([*range(0, length - SIDE, stride), length - SIDE]) for length in (height, width))
+        raise ValueError(f"an image of {height} × {width} pixels is smaller than a tile of "
+                         f"{SIDE} × {SIDE}")
+    rows = np.unique([*range(0, height - SIDE, stride), height - SIDE])
+    columns = np.unique([*range(0, width - SIDE, stride), width - SIDE])
     return np.stack(np.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 2)
 
 

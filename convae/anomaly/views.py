@@ -13,14 +13,14 @@ from torch import Tensor
 from convae.anomaly import tiles
 from convae.anomaly.detector import USUAL, Detector
 from convae.anomaly.gaussian import Gaussian
-from convae.anomaly.register import Register, place, resized
+from convae.anomaly.register import Template, align, resized
 from convae.anomaly.space import Space, left_out
 
 TILES = 20_000        # drawn from all normal images, about: the same number from each
-REFERENCES = 100      # normal images, at most, that say what is usual in each place,
-PIXELS = 100_000_000  # or as many as have no more than so many pixels together; but no fewer than
-FEWEST = 10
-SMALLEST = 1e-2       # that a score or its relative spread is taken to be, lest a speck in a blank place be a wonder
+REFERENCES = 100      # images kept in memory to calibrate each place, at most,
+PIXELS = 100_000_000  # with this number of pixels together at most,
+FEWEST = 10           # but no fewer images than this
+SMALLEST = 1e-2       # lower bound of scores and spreads, so that a speck in a blank place counts little
 _AT_ONCE = 500        # images of the network's size
 _LARGE_AT_ONCE = 16   # images of any size
 
@@ -31,7 +31,7 @@ class Look(NamedTuple):
     score: float            #: higher is more anomalous
     image: np.ndarray       #: ``(H, W)`` in [0, 1]
     normal: np.ndarray      #: ``(H, W)``: what would be, see :class:`Inspection`
-    maps: np.ndarray        #: ``(M, H, W)``: where it is unusual, by the difference of input and output and by the Gaussian
+    maps: np.ndarray        #: ``(M, H, W)``: where it is unusual, by the residual and by the Gaussian
 
 
 class Inspection(NamedTuple):
@@ -39,8 +39,8 @@ class Inspection(NamedTuple):
 
     score: float              #: higher is more anomalous
     image: np.ndarray         #: ``(H, W)`` in [0, 1]
-    normal: np.ndarray        #: ``(H, W)`` in [0, 1]: the image as the model would have it; in place, the mean of normal ones
-    difference: np.ndarray    #: ``(H, W)``: above 0 too bright, below 0 too dark; ±1 is about the largest in a normal image
+    normal: np.ndarray        #: ``(H, W)`` in [0, 1]: the model's output; in place, the mean of normal ones
+    difference: np.ndarray    #: ``(H, W)``: above 0 too bright; ±1 is about the largest in a normal image
 
 
 class View(ABC):
@@ -52,19 +52,19 @@ class View(ABC):
     detector : Detector
     gaussian : Gaussian or None
         If there is one, the distance from it counts beside the detector's two scores.
-    levels : Tensor
+    scale : Tensor
         What is usual of each of these two or three scores, ``(1, K)``, or in each of many places,
         ``(T, K)``; in tiles, their geometric mean.
-    usual : list of float
+    map_scale : list of float
         What all but one in a thousand pixels of a normal image keep to in each map, on average.
-    register : Register or None
+    template : Template or None
         Where images are moved to; a whole is not.
     """
 
-    register: Register | None = None
+    template: Template | None = None
 
-    def __init__(self, detector: Detector, gaussian: Gaussian | None, levels: Tensor):
-        self.detector, self.gaussian, self.levels = detector, gaussian, levels
+    def __init__(self, detector: Detector, gaussian: Gaussian | None, scale: Tensor):
+        self.detector, self.gaussian, self.scale = detector, gaussian, scale
 
     @classmethod
     @abstractmethod
@@ -85,40 +85,46 @@ class View(ABC):
 
     def inspection(self, look: Look) -> Inspection:
         """A look, with that of its maps in each pixel which is further off what is usual."""
-        maps = look.maps / np.reshape(self.usual, (-1, 1, 1))
+        maps = look.maps / np.reshape(self.map_scale, (-1, 1, 1))
         difference = np.take_along_axis(maps, abs(maps).argmax(0)[None], 0)[0]
         return Inspection(look.score, look.image, look.normal.clip(0, 1), difference)
 
-    def _found(self, images: Tensor, unusual: Tensor) -> Tensor:
-        """Each score of `images`, the Gaussian's of `unusual`; both ``(N, 1, 28, 28)``; ``(K,
+    def _raw_scores(self, images: Tensor, standardised: Tensor) -> Tensor:
+        """Each score of `images`, the Gaussian's of `standardised`; both ``(N, 1, 28, 28)``; ``(K,
         N)``."""
-        found = self.detector.both(images)
-        return torch.cat([found, self.gaussian.distances(unusual)[None]]) if self.gaussian else found
+        scores = self.detector.scores(images)
+        if self.gaussian:
+            scores = torch.cat([scores, self.gaussian.distances(standardised)[None]])
+        return scores
 
-    def _explain(self, images, unusual, levels) -> tuple[np.ndarray, list[np.ndarray]]:
+    def _explain(self, images, standardised, scale) -> tuple[np.ndarray, list[np.ndarray]]:
         """What the detector makes of `images`, and maps of where they are unusual, each ``(N, 28,
         28)``."""
-        repaired, difference = self.detector.explain(images)
-        maps = [difference / levels[:, 1, None, None]]
+        repaired, residuals = self.detector.explain(images)
+        maps = [residuals / scale[:, 1, None, None]]
         if self.gaussian:
-            maps.append(self.gaussian.deviations(unusual) / levels[:, 2, None, None])
+            maps.append(self.gaussian.deviations(standardised) / scale[:, 2, None, None])
         return repaired.float().numpy(), [each.float().numpy() for each in maps]
 
     def settings(self) -> dict:
         """What :meth:`from_tensors` needs beside the tensors, as JSON holds it."""
-        return {"usual": self.usual, **self.detector.settings()}
+        return {"usual": self.map_scale, **self.detector.settings()}
 
     def tensors(self) -> dict[str, Tensor]:
         """All numbers, by name."""
-        gaussian = {f"gaussian.{name}": each for name, each in self.gaussian.space._asdict().items()} if self.gaussian else {}
-        return {"levels": self.levels, **gaussian, **self.detector.tensors()}
+        tensors = {"levels": self.scale}
+        if self.gaussian:
+            tensors["gaussian.mean"], tensors["gaussian.axes"] = self.gaussian.space
+        return {**tensors, **self.detector.tensors()}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], settings: dict) -> "View":
         """The view whose :meth:`tensors` and :meth:`settings` these are."""
-        gaussian = Gaussian(Space(tensors["gaussian.mean"], tensors["gaussian.axes"])) if "gaussian.mean" in tensors else None
+        gaussian = None
+        if "gaussian.mean" in tensors:
+            gaussian = Gaussian(Space(tensors["gaussian.mean"], tensors["gaussian.axes"]))
         view = cls(Detector.from_tensors(tensors, settings), gaussian, tensors["levels"])
-        view.usual = settings["usual"]
+        view.map_scale = settings["usual"]
         return view
 
 
@@ -128,13 +134,14 @@ class Whole(View):
 
     @classmethod
     def fit(cls, images, held_out, seed, gaussian, **options):
-        small = _stack([resized(image) for image, out in zip(images, held_out, strict=True) if not out])
+        small = _stack(resized(image) for image, out in zip(images, held_out, strict=True) if not out)
         detector = Detector.fit(small, seed=seed, **options)
         if not gaussian:
-            return cls(detector, None, detector.usual[None].clone())
+            return cls(detector, None, detector.scale[None].clone())
         of_pixels = Gaussian.fit(small)
-        usual = left_out(of_pixels.distances(small), len(small)).quantile(USUAL).clamp(min=1e-6)
-        return cls(detector, of_pixels, torch.cat([detector.usual, usual[None]])[None])
+        distances = left_out(of_pixels.distances(small), len(small))
+        scale = torch.cat([detector.scale, distances.quantile(USUAL)[None].clamp(min=1e-6)])
+        return cls(detector, of_pixels, scale[None])
 
     def scores(self, images):
         for part in _parts(map(resized, images), _AT_ONCE):
@@ -143,105 +150,124 @@ class Whole(View):
     def looks(self, images):
         for part in _parts(images, _LARGE_AT_ONCE):
             small = _stack(map(resized, part))
-            repaired, maps = self._explain(small, small, self.levels)
-            for image, score, *found in zip(part, self._scores_of(small), repaired, *maps, strict=True):
-                repaired, *maps_of_image = (resized(each, image.shape) for each in found)
-                yield Look(score, image, repaired, np.stack(maps_of_image))
+            repaired, maps = self._explain(small, small, self.scale)
+            scores = self._scores_of(small)
+            for image, score, output, *of_image in zip(part, scores, repaired, *maps, strict=True):
+                large = np.stack([resized(each, image.shape) for each in of_image])
+                yield Look(score, image, resized(output, image.shape), large)
 
     def _scores_of(self, small):
-        return (self._found(small, small) / self.levels.T).amax(0).tolist()
+        return (self._raw_scores(small, small) / self.scale.T).amax(0).tolist()
+
+
+class TileBatch(NamedTuple):
+    """Some tiles of an aligned image."""
+
+    corners: np.ndarray   #: ``(T, 2)``
+    shown: Tensor         #: ``(T, 1, 28, 28)``, of the image itself
+    standardised: Tensor  #: ``(T, 1, 28, 28)``
+    scale: Tensor         #: ``(T, K)``, of the scores there
+    log_std: Tensor       #: ``(T, K)``
 
 
 class Tiles(View):
     """Every image in overlapping tiles, of which the most unusual counts; what is found is stitched
     together.
 
-    A tile's score is how far the logarithm of one is above that of its level, in units of what is
+    A tile's score is how far the logarithm of one is above that of its scale, in units of what is
     the furthest in a normal image.
 
     Attributes
     ----------
-    register : Register or None
+    template : Template or None
         If there is one, each image is moved to where it agrees with normal ones, the Gaussian is
-        that of what is unusual for its place, and levels are those of each place.
-    spread : Tensor
-        What the logarithm of a score over its level is divided by, of the shape of `levels`.
+        of standardised images, and scales are those of each place.
+    log_std : Tensor
+        What the logarithm of a score over its scale is divided by, of the shape of `scale`.
     """
 
-    spread = torch.ones(1, 3)
+    log_std = torch.ones(1, 3)
 
     @classmethod
     def fit(cls, images, held_out, seed, gaussian, **options):
         generator = np.random.default_rng(seed)
         fitted_on = generator.permutation(np.flatnonzero(~held_out))
         references = _references(images, fitted_on)
-        register = Register.fit(references)
-        shown, unusual = _draw(images, fitted_on[:TILES], register, generator)
-        view = cls(Detector.fit(shown, seed=seed, **options), Gaussian.fit(unusual), torch.ones(1, 3))
-        view.register = register
-        view.levels, view.spread = view._usual_in(references)
+        template = Template.fit(references)
+        shown, standardised = _draw(images, fitted_on[:TILES], template, generator)
+        detector = Detector.fit(shown, seed=seed, **options)
+        view = cls(detector, Gaussian.fit(standardised), torch.ones(1, 3))
+        view.template = template
+        view.scale, view.log_std = view._calibrated(references)
         return view
 
-    def _usual_in(self, references):
-        """Levels and spread of the scores in normal images, in each place if there is a register,
-        else in all alike."""
-        logs = [torch.cat([self._found(*part[:2]) for _, *part in self._tiles_of(place(image, self.register))], 1).T
-                .clamp(min=SMALLEST).log() for image in references]  # each (T, K)
-        by_place = torch.stack(logs) if self.register else torch.cat(logs)[:, None]
+    def _calibrated(self, references):
+        """Scale and spread of the scores in normal images: in each place if there is a template,
+        else in all together."""
+        logs = []  # each (T, K)
+        for image in references:
+            scores = [self._raw_scores(tile.shown, tile.standardised)
+                      for tile in self._tiles_of(align(image, self.template))]
+            logs.append(torch.cat(scores, 1).T.clamp(min=SMALLEST).log())
+        by_place = torch.stack(logs) if self.template else torch.cat(logs)[:, None]
         mean = by_place.mean(0)
         variance = (by_place - mean).square().mean(0)
-        spread = ((variance + variance.mean(0)) / 2).sqrt().clamp(min=SMALLEST)  # one place's alone is that of few images
-        furthest = torch.stack([((log - mean) / spread).amax(0) for log in logs]).square().mean(0).sqrt()
-        return mean.exp(), spread * furthest.clamp(min=1)
+        # One place's variance comes from few images: it is shrunk half way to the mean of all.
+        log_std = ((variance + variance.mean(0)) / 2).sqrt().clamp(min=SMALLEST)
+        furthest = torch.stack([((log - mean) / log_std).amax(0) for log in logs])  # (images, K)
+        return mean.exp(), log_std * furthest.square().mean(0).sqrt().clamp(min=1)
 
     def scores(self, images):
         return (each.max().item() for each in self.highest(images))
 
     def highest(self, images: Iterable[np.ndarray]) -> Iterator[Tensor]:
-        """The highest of any tile by each of the three scores, ``(3,)``: to the nearest, largest
-        difference, by the Gaussian."""
+        """The highest of any tile by each of the three scores, ``(3,)``: distance to the nearest,
+        largest residual, distance from the Gaussian."""
         for image in images:
-            yield torch.stack([self._scores_of(part).amax(1) for part in self._tiles_of(place(image, self.register))]).amax(0)
+            batches = self._tiles_of(align(image, self.template))
+            yield torch.stack([self._scores_of(batch).amax(1) for batch in batches]).amax(0)
 
     def looks(self, images):
         for image in images:
-            placed = place(image, self.register)
-            score, stitched = -np.inf, [tiles.Stitcher(*placed.aligned.shape) for _ in range(3)]
-            for part in self._tiles_of(placed):
-                score = max(score, self._scores_of(part).max().item())
-                places, shown, unusual, levels, _ = part
-                repaired, maps = self._explain(shown, unusual, levels)
+            aligned = align(image, self.template)
+            score, stitched = -np.inf, [tiles.Stitcher(*aligned.image.shape) for _ in range(3)]
+            for batch in self._tiles_of(aligned):
+                score = max(score, self._scores_of(batch).max().item())
+                repaired, maps = self._explain(batch.shown, batch.standardised, batch.scale)
                 for stitcher, found in zip(stitched, (repaired, *maps), strict=True):
-                    stitcher.add(found, places)
+                    stitcher.add(found, batch.corners)
             repaired, *maps = (each.mean() for each in stitched)
-            normal = self.register.mean if self.register else repaired
-            yield Look(score, image, placed.back(normal, image), np.stack([placed.back(each, 0 * image) for each in maps]))
+            normal = aligned.undo(self.template.mean if self.template else repaired, image)
+            yield Look(score, image, normal, np.stack([aligned.undo(each, 0 * image) for each in maps]))
 
-    def _scores_of(self, part):
-        _, shown, unusual, levels, spread = part
-        return (self._found(shown, unusual).clamp(min=SMALLEST) / levels.T).log() / spread.T
+    def _scores_of(self, batch):
+        scores = self._raw_scores(batch.shown, batch.standardised).clamp(min=SMALLEST)
+        return (scores / batch.scale.T).log() / batch.log_std.T
 
-    def _tiles_of(self, placed):
-        """Some hundred tiles at a time: places, tiles of the image and of what is unusual in it,
-        levels and spread there."""
-        places = tiles.corners(*placed.aligned.shape)
-        levels, spread = (each.expand(len(places), -1) for each in (self.levels, self.spread))
-        for start in range(0, len(places), _AT_ONCE):
+    def _tiles_of(self, aligned) -> Iterator[TileBatch]:
+        """Some hundred tiles at a time."""
+        corners = tiles.corners(*aligned.image.shape)
+        scale, log_std = (each.expand(len(corners), -1) for each in (self.scale, self.log_std))
+        for start in range(0, len(corners), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            cut = (_stack(tiles.cut(each, places[part])) for each in (placed.aligned, placed.unusual))
-            yield places[part], *cut, levels[part], spread[part]
+            shown, standardised = (_stack(tiles.cut(each, corners[part]))
+                                   for each in (aligned.image, aligned.standardised))
+            yield TileBatch(corners[part], shown, standardised, scale[part], log_std[part])
 
     def tensors(self):
-        register = self.register._asdict() if self.register else {}
-        return super().tensors() | {"spread": self.spread} | {f"register.{name}": torch.from_numpy(each)
-                                                              for name, each in register.items()}
+        tensors = super().tensors() | {"spread": self.log_std}
+        if self.template:
+            for name, each in self.template._asdict().items():
+                tensors[f"register.{name}"] = torch.from_numpy(each)
+        return tensors
 
     @classmethod
     def from_tensors(cls, tensors, settings):
         view = super().from_tensors(tensors, settings)
-        view.spread = tensors["spread"]
+        view.log_std = tensors["spread"]
         if "register.mean" in tensors:
-            view.register = Register(*(tensors[f"register.{name}"].numpy() for name in Register._fields))
+            mean, deviation = tensors["register.mean"], tensors["register.deviation"]
+            view.template = Template(mean.numpy(), deviation.numpy())
         return view
 
 
@@ -257,17 +283,18 @@ def _references(images, numbers) -> list[np.ndarray]:
     return kept
 
 
-def _draw(images, numbers, register, generator) -> tuple[Tensor, Tensor]:
-    """Tiles from random places, the same number from each chosen image, and what is unusual in
-    them, ``(M, 1, 28, 28)``."""
-    each, drawn = -(-TILES // len(numbers)), []
+def _draw(images, numbers, template, generator) -> tuple[Tensor, Tensor]:
+    """Tiles from random places, the same number from each chosen image, as they are and
+    standardised, ``(M, 1, 28, 28)``."""
+    each, shown, standardised = -(-TILES // len(numbers)), [], []
     for image in _chosen(images, numbers):
-        placed = place(image, register)
-        rows, columns = (length - tiles.SIDE + 1 for length in placed.aligned.shape)
+        aligned = align(image, template)
+        rows, columns = (length - tiles.SIDE + 1 for length in aligned.image.shape)
         chosen = generator.choice(rows * columns, min(each, rows * columns), replace=False)
         places = np.stack(np.divmod(chosen, columns), 1)
-        drawn.append([tiles.cut(seen, places) for seen in (placed.aligned, placed.unusual)])
-    return tuple(_stack(np.concatenate(seen)) for seen in zip(*drawn, strict=True))
+        shown.append(tiles.cut(aligned.image, places))
+        standardised.append(tiles.cut(aligned.standardised, places))
+    return _stack(np.concatenate(shown)), _stack(np.concatenate(standardised))
 
 
 def _chosen(images, numbers) -> Iterator[np.ndarray]:

@@ -26,7 +26,7 @@ def test_the_floor_limits_what_a_still_direction_counts():
 
 
 @pytest.mark.parametrize("n", [40, 4000])  # fewer images than features, and more
-def test_both_kinds_of_features_count_alike_whatever_their_scale(n):
+def test_kinds_of_features_have_equal_weight_at_any_scale(n):
     generator = torch.Generator().manual_seed(0)
     first, second = torch.randn(n, 60, generator=generator), 1000 * torch.randn(n, 60, generator=generator) + 5
     space = Space.fit(first, second, axes=120)
@@ -56,7 +56,7 @@ def test_nearest_by_hand():
     assert nearest(memory[:2], torch.tensor([[0.0]])).tolist() == [0.5]
 
 
-def test_averaging():
+def test_averaged_spreads_a_spot_over_3_by_3_pixels():
     spot = torch.zeros(1, 1, 28, 28)
     spot[0, 0, 10, 10] = 9
     assert averaged(spot)[0, 0, 9:12, 9:12].tolist() == torch.ones(3, 3).tolist()
@@ -86,35 +86,35 @@ def test_members_differ_and_scores_are_their_mean(ones, detector):
 
     each = [member.distances(*look(member.model, ones[300:320])) for member in detector.members]
     assert not torch.equal(*each)
-    assert detector.scores(ones[300:320]).numpy() == pytest.approx((sum(each) / 2).numpy())
+    assert detector.scores(ones[300:320])[0].numpy() == pytest.approx((sum(each) / 2).numpy())
 
 
-def test_through_tensors_and_back(ones, detector):
+def test_detector_survives_the_way_through_tensors(ones, detector):
     loaded = Detector.from_tensors(detector.tensors(), detector.settings())
-    assert torch.equal(loaded.combined(ones[300:320]), detector.combined(ones[300:320]))
+    assert torch.equal(loaded.max_score(ones[300:320]), detector.max_score(ones[300:320]))
     assert all(torch.equal(a, b) for a, b in zip(loaded.explain(ones[:5]), detector.explain(ones[:5]), strict=True))
 
 
-def test_what_is_usual_is_what_normal_images_keep_to(ones, detector):
+def test_one_normal_training_image_in_a_hundred_scores_above_the_scale(ones, detector):
     memories = [member.memory.double() for member in detector.members]
     others = [torch.cdist(m, m).fill_diagonal_(torch.inf).topk(5, largest=False).values.mean(1) for m in memories]
-    assert (sum(others) / 2 > detector.usual[0]).sum() == 3  # 1 % of those trained on
-    assert (detector.largest_differences(ones[:300]) > detector.usual[1]).sum() == 3
+    assert (sum(others) / 2 > detector.scale[0]).sum() == 3  # 1 % of those trained on
+    assert (detector.scores(ones[:300])[1] > detector.scale[1]).sum() == 3
     unseen = ones[300:1300]
-    parts = [detector.scores(unseen) / detector.usual[0], detector.largest_differences(unseen) / detector.usual[1]]
-    assert torch.equal(detector.combined(unseen), torch.maximum(*parts))
-    worst = detector.combined(unseen).topk(30).indices
+    parts = detector.scores(unseen) / detector.scale[:, None]
+    assert torch.equal(detector.max_score(unseen), torch.maximum(*parts))
+    worst = detector.max_score(unseen).topk(30).indices
     assert 0 < (parts[0] > parts[1])[worst].sum() < 30                 # both have their say
 
 
-def test_the_largest_difference_is_that_of_the_mean_output(ones, detector):
+def test_largest_residual_is_that_of_the_mean_output(ones, detector):
     output = sum(member.model(ones[300:303].double()).reconstruction for member in detector.members) / 2
     expected = averaged(ones[300:303] - output).abs().amax((1, 2, 3))
-    assert detector.largest_differences(ones[300:303]).tolist() == pytest.approx(expected.tolist(), rel=1e-9)
+    assert detector.scores(ones[300:303])[1].tolist() == pytest.approx(expected.tolist(), rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [30, 300])  # fewer than features, and more
-def test_distances_are_those_of_what_has_not_been_learnt_from(n):
+def test_left_out_distances_are_those_of_images_that_were_not_learnt_from(n):
     x = torch.randn(n, 60, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.1, 2, 60)
     found = left_out(Space.whitened(x, 0.3).project(x).norm(dim=1), n)
     for i in range(0, n, 7):
@@ -123,7 +123,7 @@ def test_distances_are_those_of_what_has_not_been_learnt_from(n):
     assert found.mean() > Space.whitened(x, 0.3).project(x).norm(dim=1).mean()
 
 
-def test_so_they_are_where_features_are_far_fewer_than_dimensions():
+def test_left_out_distances_are_right_with_far_fewer_features_than_dimensions():
     """What is left of 1 is then small, and must not be taken for rounding."""
     images = np.stack([resized(image) for image in make_textures("weave", 41, 0)])
     x = averaged(torch.from_numpy(images)[:, None]).flatten(1)
@@ -133,12 +133,12 @@ def test_so_they_are_where_features_are_far_fewer_than_dimensions():
     assert max(true) > 1.3 * np.median(true)
 
 
-def test_leaving_out_the_nearest():
+def test_nearest_leaves_out_the_image_itself():
     memory = torch.tensor([[0.0], [1], [3]])
     assert nearest(memory, memory, leave_out=1).tolist() == [2, 1.5, 2.5]
 
 
-def test_ink_too_much_is_above_0_and_missing_ink_below(ones, detector):
+def test_residual_is_positive_for_excess_ink_and_negative_for_missing_ink(ones, detector):
     image = ones[300:301].clone()
     image[..., 3:7, 3:7] = 1                    # a blot beside the stroke
     row = 10 + int(image[0, 0, 10:18].sum(1).argmax())
@@ -157,11 +157,11 @@ def test_ink_too_much_is_above_0_and_missing_ink_below(ones, detector):
     (torch.ones(5, 1, 28, 28), {"latent_dim": 0}, "latent_dim"), (torch.ones(5, 1, 28, 28), {"epochs": -1}, "epochs"),
     (torch.ones(5, 1, 28, 28), {"seed": -1}, "seed"),
 ])
-def test_what_cannot_be_fitted(images, options, problem):
+def test_arguments_out_of_range_are_refused(images, options, problem):
     with pytest.raises(ValueError, match=problem):
         Detector.fit(images, progress=False, **options)
 
 
-def test_images_all_alike_can_be_fitted():
+def test_equal_images_can_be_fitted():
     found = Detector.fit(torch.full((12, 1, 28, 28), 0.5), members=1, epochs=1, progress=False)
     assert np.isfinite(found.scores(torch.rand(3, 1, 28, 28)).numpy()).all()

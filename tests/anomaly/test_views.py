@@ -26,7 +26,7 @@ def test_tiles_are_drawn_from_as_many_images_as_tiles_are_wanted(monkeypatch):
 def test_of_large_photographs_some_from_all_along_are_kept_in_memory(monkeypatch, pixels, kept):
     monkeypatch.setattr(views, "PIXELS", pixels)
     seen = []
-    monkeypatch.setattr(views.Register, "fit", lambda images: seen.extend(images) or 1 / 0)
+    monkeypatch.setattr(views.Template, "fit", lambda images: seen.extend(images) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         images = [np.full((60, 60), i / 60, np.float32) for i in range(60)]
         views.Tiles.fit(images, np.zeros(60, bool), seed=0, gaussian=True)
@@ -68,7 +68,7 @@ def test_of_two_maps_the_one_further_off_the_usual_is_shown(of_photographs, phot
     image = next(photographs(1, 3))
     for view in of_photographs.views:
         look = next(view.looks([image]))
-        maps = look.maps / np.reshape(view.usual, (2, 1, 1))
+        maps = look.maps / np.reshape(view.map_scale, (2, 1, 1))
         difference = view.inspection(look).difference
         assert (abs(difference) == abs(maps).max(0)).all()
         assert all((difference == each).any() for each in maps)
@@ -120,7 +120,7 @@ def test_images_no_larger_than_a_tile_are_not_cut_into_tiles(view):
 
 def test_textures_are_not_taken_for_parts(fit_quickly):
     inspector = fit_quickly(make_textures("weave", 12, 0), "tiles")
-    assert not inspector.in_place and len(inspector.views[0].levels) == 1
+    assert not inspector.in_place and len(inspector.views[0].scale) == 1
 
 
 @pytest.mark.parametrize("pixels", [0, 1, 20, 200])
