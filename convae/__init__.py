@@ -1,6 +1,6 @@
 """Companion to a paper on convolutional autoencoders: clustering, correction, anomaly detection.
 
-The public names are imported when first used: torch takes two seconds, the command line's help none.
+Public names are imported when first used: torch takes two seconds, the command line's help none.
 """
 
 from importlib import import_module

@@ -24,7 +24,7 @@ def cache_dir() -> Path:
 
 
 def write_all_atomically(contents: dict[Path, str | bytes]):
-    """Write all files beside their places, then rename them: none is touched until all are on disk."""
+    """Write files beside their places, then rename them: none is touched until all are on disk."""
     temporary = {}
     try:
         for path, content in contents.items():
@@ -48,7 +48,7 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
 
 
 def plain(value, digits: int = 5):
-    """The value as JSON holds it: arrays and tensors as lists, floats rounded, NaN and ±∞ as None."""
+    """The value as JSON holds it: arrays as lists, floats rounded, and None if not finite."""
     if hasattr(value, "tolist"):  # arrays, tensors and NumPy's numbers
         value = value.tolist()
     if isinstance(value, dict):

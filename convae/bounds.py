@@ -33,7 +33,8 @@ def whole(low: int, high: int) -> Bound:
 
 
 def number(low: float, high: float) -> Bound:
-    return Bound(f"a number from {low:,} to {high:,}", (int, float), lambda v: low <= v <= high, float)
+    text = f"a number from {low:,} to {high:,}"
+    return Bound(text, (int, float), lambda v: low <= v <= high, float)
 
 
 def one_of(*allowed) -> Bound:
@@ -87,7 +88,7 @@ def check(**values):
 
 
 def check_batch(model, name: str, batch, shape: tuple[int, ...]):
-    """Refuse what is not a batch ``(N, *shape)`` of the weights' type; only autocast mixes types."""
+    """Refuse what is not ``(N, *shape)`` of the weights' type; only autocast mixes types."""
     dtype = next(model.parameters()).dtype
     got = getattr(batch, "dtype", type(batch).__name__)
     is_float = isinstance(batch, Tensor) and batch.is_floating_point()

@@ -47,7 +47,7 @@ class DenseVAE(Variational, DenseAE):
 
 
 def hidden_like_conv(model: str, latent_dim: int, channels=(4, 16, 64)) -> int:
-    """The h with which a dense ``"ae"`` or ``"vae"`` is nearest in size to the convolutional one."""
+    """The h with which a dense ``"ae"`` or ``"vae"`` is nearest in size to the convolutional."""
     conv, dense = {"ae": (ConvAE, DenseAE), "vae": (ConvVAE, DenseVAE)}[model]
     wanted = count(conv(latent_dim, channels))
     with_one, with_two = count(dense(latent_dim, 1)), count(dense(latent_dim, 2))

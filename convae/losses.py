@@ -1,6 +1,6 @@
-"""What training minimises: the difference of input and output, plus the KL divergence (section 2.3).
+"""What training minimises: difference of input and output, plus KL divergence (section 2.3).
 
-Which difference the paper does not say: squared error is our reading, cross-entropy the alternative.
+The paper does not say which difference: we read squared error; cross-entropy is the alternative.
 """
 
 import torch
@@ -34,8 +34,8 @@ def kl_to_standard_normal(mu: Tensor, sigma: Tensor) -> Tensor:
     Parameters
     ----------
     mu, sigma : Tensor
-        Mean and standard deviation, both ``(N, d)``; σ > 0. The result, ``(N,)`` in nats, is the sum
-        over the d latent variables of each image.
+        Mean and standard deviation, both ``(N, d)``; σ > 0. The result, ``(N,)`` in nats, is
+        summed over the d latent variables.
 
     Examples
     --------

@@ -92,7 +92,8 @@ class ConvAE(Autoencoder):
 
     def __init__(self, latent_dim, channels=(4, 16, 64), slope=0.01, normalised_layers=(2, 3)):
         super().__init__()
-        check(latent_dim=latent_dim, channels=channels, slope=slope, normalised_layers=normalised_layers)
+        check(latent_dim=latent_dim, channels=channels, slope=slope)
+        check(normalised_layers=normalised_layers)
         self.latent_dim, self.code_shape = latent_dim, (latent_dim, 1, 1)
         maps = (IMAGE_SHAPE[0], *channels)
 
@@ -132,7 +133,7 @@ class Variational:
 
     def sample(self, mu: Tensor, sigma: Tensor) -> Tensor:
         """z = μ + ε·σ, ε from the standard normal, equation (2); z = μ in ``eval()`` mode."""
-        # Arguments go unchecked: where σ underflows to 0, the loss says so, and for how many images.
+        # Unchecked: where σ underflows to 0, the loss says so, and for how many images.
         return Normal(mu, sigma, validate_args=False).rsample() if self.training else mu
 
     def encode(self, x: Tensor) -> Tensor:

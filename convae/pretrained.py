@@ -1,7 +1,7 @@
 """Trained models on disk: ``NAME.safetensors`` and, beside it, its card ``NAME.json``.
 
-The shipped ones lie in ``weights/``; what a notebook trains goes to the cache. A card has the recipe,
-the data's checksums, versions, the training curve, test metrics, and the weights' SHA-256.
+The shipped ones lie in ``weights/``; what a notebook trains goes to the cache. A card has recipe,
+data's checksums, versions, training curve, test metrics, and the SHA-256 of the weights.
 """
 
 import hashlib
@@ -66,14 +66,14 @@ def load_card(name: str) -> dict:
 def load_or_train(*recipes: Recipe) -> list[nn.Module]:
     """The models of these recipes: shipped, cached, or trained now, in about a minute each."""
     jobs = [(recipe, *_place(recipe)) for recipe in recipes]
-    missing = [job for job in jobs if not _card_path(*job[1:]).exists()]
+    missing = [job for job in jobs if not (job[1] / f"{job[2]}.json").exists()]
     if missing:
         train_side_by_side(missing)
     return [load(folder, name) for _, folder, name in jobs]
 
 
 def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool = True) -> Path:
-    """Train a model and write it, then its card, each whole or not at all; gives the card's path."""
+    """Train a model; write it, then its card, each whole or not at all; give the card's path."""
     if isinstance(recipe, ClassifierRecipe):
         model, history = train_classifier(recipe, progress)
         metrics = {"accuracy": accuracy(model, *load_mnist(train=False))}
@@ -81,7 +81,7 @@ def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool
         model, history = train(recipe, None, progress, device="cpu")  # a GPU gives other bytes
         metrics = evaluate(model, recipe, load_mnist(train=False)[0])
     content = safetensors.torch.save({key: t.contiguous() for key, t in model.state_dict().items()})
-    card = {
+    card = {  # written last: it vouches for the weights
         "name": recipe.name,
         "recipe": recipe.to_dict(),
         "parameters": count(model),
@@ -91,9 +91,9 @@ def train_and_save(recipe, folder: Path, name: str | None = None, progress: bool
         "data_md5": MD5,
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-    path = _card_path(folder, name or recipe.name)
-    write_atomically(path.with_suffix(".safetensors"), content)
-    return write_atomically(path, json.dumps(card, indent=1) + "\n")  # last: it vouches for the other
+    name = name or recipe.name
+    write_atomically(folder / f"{name}.safetensors", content)
+    return write_atomically(folder / f"{name}.json", json.dumps(card, indent=1) + "\n")
 
 
 def train_shipped(folder: Path, names=SHIPPED):
@@ -110,8 +110,8 @@ def train_side_by_side(jobs: list[tuple[Recipe | ClassifierRecipe, Path, str]]):
 
 
 def load(folder: Path, name: str) -> nn.Module:
-    """The model in ``eval()`` mode, its card as ``.card``; ValueError if a file is missing or damaged."""
-    card = _read_card(_card_path(folder, name))
+    """The model in ``eval()`` mode, with ``.card``; ValueError if a file is missing or damaged."""
+    card = _read_card(folder / f"{name}.json")
     path = folder / f"{name}.safetensors"
     try:
         content = path.read_bytes()
@@ -119,10 +119,11 @@ def load(folder: Path, name: str) -> nn.Module:
         raise ValueError(f"weights {path} cannot be read: {error.strerror}") from None
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != card["sha256"]:
-        remedy = ("restore the file (git checkout) or train it again (python -m convae reproduce)"
-                  if folder == weights_dir() else "delete both files, and the model is trained again")
-        raise ValueError(f"weights {path} have SHA-256 {sha256}, but their card says {card['sha256']}: "
-                         f"{remedy}")
+        remedy = "delete both files, and the model is trained again"
+        if folder == weights_dir():
+            remedy = "restore it (git checkout) or train it again (python -m convae reproduce)"
+        raise ValueError(f"weights {path} have SHA-256 {sha256}, but their card says "
+                         f"{card['sha256']}: {remedy}")
     kind = ClassifierRecipe if card["name"] == "classifier" else Recipe
     with torch.random.fork_rng(devices=[]):  # building draws initial weights, of no use here
         model = kind.from_dict(card["recipe"]).build()
@@ -139,12 +140,8 @@ def _place(recipe: Recipe) -> tuple[Path, str]:
 
 
 def _is_trained(recipe, folder: Path) -> bool:
-    path = _card_path(folder, recipe.name)
+    path = folder / f"{recipe.name}.json"
     return path.exists() and _read_card(path)["recipe"] == recipe.to_dict()
-
-
-def _card_path(folder: Path, name: str) -> Path:
-    return folder / f"{name}.json"
 
 
 def _read_card(path: Path) -> dict:

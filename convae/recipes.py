@@ -32,8 +32,8 @@ def _within_bound(value, field):
 class Recipe:
     """Everything that determines a trained model: a :class:`ConvRecipe` or a :class:`DenseRecipe`.
 
-    A field out of its bound raises TypeError or ValueError with its name. What the paper leaves open
-    in the training was compared on 10,000 of the training images, held out.
+    A field out of its bound raises TypeError or ValueError with its name. Our choices for the
+    training were compared on 10,000 of the training images, held out.
 
     Examples
     --------
@@ -48,12 +48,13 @@ class Recipe:
     difference: str = choice("squared_error", "the paper says only “difference” (2.3)")
     kl_weight: float = choice(1.0, "the KL term is simply added (2.3)")
     optimiser: str = choice(
-        "muon", "not stated; with one cycle of the learning rate a third of the epochs that Adam at "
-        "1e-3 takes to the same loss")
-    momentum: float = choice(0.9, "not stated; Muon's, better than 0.8 and 0.95 in one trial (64-D)")
+        "muon", "not stated; with one cycle of the learning rate a third of the epochs that Adam "
+        "at 1e-3 takes to the same loss")
+    momentum: float = choice(
+        0.9, "not stated; Muon's, better than 0.8 and 0.95 in one trial (64-D)")
     adam_share: float = choice(
-        0.5, "not stated; beside Muon, Adam trains the kernels beside z, biases and normalisations, "
-        "at this share of the learning rate")
+        0.5, "not stated; beside Muon, Adam trains the kernels beside z, biases and "
+        "normalisations, at this share of the learning rate")
     schedule: str = choice(
         "one_cycle", "not stated; up to the peak over 30 % of the steps, down to 0 over the rest")
     learning_rate: float = choice(
@@ -98,8 +99,8 @@ class Recipe:
         pattern = r"([a-z]+)_([a-z]+)_([1-9][0-9]*)d"
         parts = re.fullmatch(pattern, name) if isinstance(name, str) else None
         if not parts:
-            raise ValueError("a model's name reads ARCHITECTURE_MODEL_DIMENSIONd, like conv_vae_64d; "
-                             f"got {name!r}")
+            raise ValueError("a model's name reads ARCHITECTURE_MODEL_DIMENSIONd, like "
+                             f"conv_vae_64d; got {name!r}")
         fields = {"architecture": parts[1], "model": parts[2], "latent_dim": int(parts[3])}
         return Recipe.from_dict(fields | changes)
 
@@ -111,7 +112,8 @@ class ConvRecipe(Recipe):
     architecture: str = stated("section 3", default="conv", init=False)
     channels: tuple = choice((4, 16, 64), "4 and 16 are stated (3.1); 64 continues the ratio")
     normalised_layers: tuple = stated(
-        "section 3.2; batch normalisation and its mirror in the decoder are choices", default=(2, 3))
+        "section 3.2; batch normalisation and its mirror in the decoder are choices",
+        default=(2, 3))
 
     def build(self) -> ConvAE:
         """A new, untrained model; its weights come from torch's generator."""

@@ -133,7 +133,7 @@ def make_schedule(optimiser, recipe, steps: int):
 
 
 def find_device(name: str) -> torch.device:
-    """The device of this name, ``"auto"`` being a GPU if there is one; ValueError if there is none."""
+    """The device of this name, ``"auto"`` being a GPU if there is one; else ValueError."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

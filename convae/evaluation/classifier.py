@@ -70,7 +70,7 @@ class Classifier(nn.Module):
         return torch.cat([self(batch).softmax(1) for batch in x.split(250)])
 
 
-def train_classifier(recipe: ClassifierRecipe = ClassifierRecipe(), progress: bool = True) -> Trained:
+def train_classifier(recipe: ClassifierRecipe = ClassifierRecipe(), progress=True) -> Trained:
     """Train on MNIST's 60,000 training images; as reproducible as :func:`convae.train`."""
     from torchvision.transforms.v2 import RandomAffine  # takes a second, and only training needs it
 
