@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.report import NAMES
 from convae.plots.style import INK, new_figure
-from convae.reproduce.notebook import to_png
+from convae.reproduce.output import to_png
 
 STYLES = {"plain": ("#94a4a2", "o"), "in_memory": ("#832db6", "s"), "pythae": ("#3f90da", "^"), "lightning": ("#a96b59", "D")}
 

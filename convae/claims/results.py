@@ -8,7 +8,8 @@ import numpy as np
 
 from convae._io import FIGURES
 from convae.evaluation.intervals import Estimate
-from convae.reproduce.notebook import Notebook, show_table
+from convae.reproduce.notebook import Notebook
+from convae.reproduce.output import show_table
 from convae.reproduce.readme import render
 
 CLAIMS = FIGURES / "claims.json"

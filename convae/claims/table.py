@@ -9,7 +9,7 @@ from pathlib import Path
 from convae.claims import results
 from convae.claims.plots import criteria_of
 from convae.claims.verdicts import RATE
-from convae.reproduce.notebook import DPI_SHOWN, to_png
+from convae.reproduce.output import DPI_SHOWN, to_png
 from convae.reproduce.readme import render
 
 TEMPLATE = Path(__file__).with_name("table.html.j2")

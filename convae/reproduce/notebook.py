@@ -1,31 +1,27 @@
-"""What every notebook does alike: check its parameters, load its models, show and publish its
-figures."""
+"""What every notebook does: check its parameters, load its models, publish its figures."""
 
 import ast
 import hashlib
-import io
 import json
 import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
-from PIL import Image
 from torch import nn
 
-from convae._io import ROOT, to_json, write_atomically
+from convae._io import ROOT, to_json, write_all_atomically, write_atomically
 from convae.data.download import MD5
 from convae.pretrained import load_or_train, load_pretrained
 from convae.recipes import Recipe
 from convae.reproduce import parameters
+from convae.reproduce.output import to_png
 
 NOTEBOOKS = ROOT / "notebooks"
-RESULTS_READ = "results_sha256.json"  # beside a run's figures: which result files the notebook read, and their hashes
-PLOTLY = "application/vnd.plotly.v1+json"
-DPI, DPI_SHOWN = 150, 100  # of the files, and in the notebooks, which have to stay small
-TOLERANCE = {"relative": 0.005, "absolute": 0.005}  # between machines: float32 sums in another order, and rounding
+RESULTS_READ = "results_sha256.json"  # beside a run's figures: hashes of the results that were read
+TOLERANCE = {"relative": 0.005, "absolute": 0.005}  # of float32 sums in another order, and rounding
+CHOICES = ("seed", "epochs", "difference", "kl_weight")  # parameters that are a recipe's fields
 VERSIONS_OF = ("torch", "numpy", "scikit-learn", "scipy", "matplotlib", "plotly", "pillow")
 
 
@@ -37,8 +33,7 @@ class Notebook:
     name : str
         The notebook's file name without ``.ipynb``.
     namespace : dict
-        The notebook's ``globals()``. Lists that came as text, as papermill's ``-p`` gives them,
-        become lists in it.
+        The notebook's ``globals()``. Lists that papermill's ``-p`` gave as text become lists in it.
 
     Raises
     ------
@@ -52,9 +47,9 @@ class Notebook:
         names = [*parameters.declared(path), *_injected(namespace.get("In", []))]
         self.parameters = parameters.check(path, {n: namespace[n] for n in names})
         namespace.update(self.parameters)
+        self.measured = {}
         self._models = {}
         self._results = {}
-        self.measured = {}
 
     def models(self, *names: str) -> dict[str, nn.Module]:
         """Models by name, such as ``conv_vae_64d``, as the notebook's parameters want them.
@@ -62,37 +57,35 @@ class Notebook:
         The shipped ones, unless a parameter (seed, epochs, …) differs from what they were trained
         with: then trained the first time, about a minute each, and kept in the cache.
         """
-        names_of_choices = {"seed", "epochs", "difference", "kl_weight"} & self.parameters.keys()
-        choices = {name: self.parameters[name] for name in names_of_choices
-                   if self.parameters[name] is not None}  # None: as the recipe has it
+        choices = {name: self.parameters.get(name) for name in CHOICES}
+        choices = {name: value for name, value in choices.items() if value is not None}
         recipes = {n: Recipe.from_name(n, **choices) for n in names if n != "classifier"}
-        found = dict(zip(recipes, load_or_train(*recipes.values()), strict=True))
+        models = dict(zip(recipes, load_or_train(*recipes.values()), strict=True))
         if "classifier" in names:
-            found["classifier"] = load_pretrained("classifier")
-        self._models.update(found)
-        return found
+            models["classifier"] = load_pretrained("classifier")
+        self._models |= models
+        return models
 
     def results(self, path: Path) -> dict:
-        """The content of a committed JSON file that figures are drawn from; the manifest says which
-        state of it."""
+        """The content of a committed JSON file; manifest and metadata will say which state of it."""
         text = path.read_text(encoding="utf-8")
-        self._results[path.name] = hashlib.sha256(text.encode()).hexdigest()  # of the text: alike with either line ending
+        self._results[path.name] = hashlib.sha256(text.encode()).hexdigest()  # with any line ending
         if folder := os.environ.get("CONVAE_FIGURES"):
             write_atomically(Path(folder) / RESULTS_READ, json.dumps(self._results))
         return json.loads(text)
 
-    def publish(self, figure_name: str, figure: Figure, shows: str, numbers: dict, measured: dict | None = None,
-                tolerance: dict | None = None):
-        """Write a figure of the paper as ``NAME.png`` and ``NAME.json``, and its entry in
-        ``manifest.json``.
+    def publish(
+        self, name: str, figure: Figure, shows: str, numbers: dict,
+        measured: dict | None = None, tolerance: dict | None = None,
+    ):
+        """Write a figure as ``NAME.png`` and ``NAME.json``, and its entry in ``manifest.json``.
 
         They go to the folder ``CONVAE_FIGURES`` if that is set, as ``convae figures`` does, and
-        nowhere otherwise: no notebook, however it is run, overwrites the committed figures by
-        itself.
+        nowhere otherwise: a notebook alone never overwrites the committed figures.
 
         Parameters
         ----------
-        figure_name : str
+        name : str
             ``fig1`` to ``fig8``, or of our own such as ``fig_repair``.
         figure : matplotlib.figure.Figure
         shows : str
@@ -108,62 +101,41 @@ class Notebook:
         self.measured |= measured
         if not (folder := os.environ.get("CONVAE_FIGURES")):
             return
-        folder = Path(folder)
         content = {
-            "figure": figure_name,
+            "figure": name,
             "shows": shows,
             "measured": measured,
-            "tolerance": {**TOLERANCE, **(tolerance or {})},
+            "tolerance": TOLERANCE | (tolerance or {}),
             "numbers": numbers,
         }
+        manifest = Path(folder) / "manifest.json"
+        entries = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+        entries[name] = self._provenance()
+        write_all_atomically({
+            Path(folder) / f"{name}.png": to_png(figure),
+            Path(folder) / f"{name}.json": to_json(content),
+            manifest: to_json(dict(sorted(entries.items()))),
+        })
+
+    def _provenance(self) -> dict:
+        versions = {name: version(name) for name in VERSIONS_OF}
+        weights = {name: model.card["sha256"] for name, model in sorted(self._models.items())}
         provenance = {
             "notebook": f"notebooks/{self.name}.ipynb",
             "parameters": self.parameters,
-            "weights_sha256": {name: model.card["sha256"] for name, model in sorted(self._models.items())},
-            "data_md5": MD5 if self._models else {},
-            **({"results_sha256": self._results} if self._results else {}),
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS_OF}},
+            "weights_sha256": weights,
+            "data_md5": MD5 if weights else {},
+            "results_sha256": self._results,
+            "versions": {"python": platform.python_version(), **versions},
         }
-        write_atomically(folder / f"{figure_name}.png", to_png(figure))
-        write_atomically(folder / f"{figure_name}.json", to_json(content))
-        manifest = folder / "manifest.json"
-        entries = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
-        write_atomically(manifest, to_json(dict(sorted({**entries, figure_name: provenance}.items()))))
-
-
-def show(figure: Figure, interactive=None):
-    """One output that holds a figure twice: as PNG, which every viewer shows, and as a plotly
-    figure if there is one."""
-    bundle = {"image/png": to_png(figure, DPI_SHOWN), "text/plain": ""}
-    if interactive is not None:
-        bundle[PLOTLY] = json.loads(interactive.to_json())
-    display(bundle, raw=True)
-
-
-def show_html(html: str):
-    """HTML, as an output of its own."""
-    display(HTML(html))
-
-
-def show_table(header, rows):
-    """A table, as Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    display(Markdown("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)))
-
-
-def to_png(figure: Figure, dpi: int = DPI) -> bytes:
-    """The figure as PNG with 256 colours, a third of the size of the full range, and nothing of
-    when it was made."""
-    full, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(full, dpi=dpi, format="png", facecolor="white")
-    picture = Image.open(full).convert("RGB")
-    picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(small, "png", optimize=True)
-    return small.getvalue()
+        if not self._results:
+            del provenance["results_sha256"]
+        return provenance
 
 
 def _injected(inputs: list[str]) -> list[str]:
-    """The names that papermill assigned, in the cell that it puts after the notebook's own
-    parameters."""
+    """The names that papermill assigned, in the cell that it puts after the notebook's own."""
     cells = [ast.parse(source) for source in inputs if source.startswith("# Parameters\n")]
-    names = [target.id for cell in cells for a in cell.body if isinstance(a, ast.Assign) for target in a.targets]
+    assignments = [a for cell in cells for a in cell.body if isinstance(a, ast.Assign)]
+    names = [target.id for assignment in assignments for target in assignment.targets]
     return [name for name in names if not name.startswith("PAPERMILL_")]

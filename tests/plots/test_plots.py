@@ -30,7 +30,7 @@ from convae.plots.latent import (
 )
 from convae.plots.recognition import confusion_matrix, interactive_confusion_matrix, misrecognition_by_place
 from convae.plots.style import ADDED, DIGIT_COLOURS, LEGIBLE, MISREAD, REMOVED, TEST, TRAIN
-from convae.reproduce.notebook import to_png
+from convae.reproduce.output import to_png
 
 N = 400
 LABELS = np.arange(N) % 10

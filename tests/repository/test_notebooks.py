@@ -10,7 +10,8 @@ import pytest
 
 from convae._io import ROOT
 from convae.claims import results as in_words
-from convae.reproduce.notebook import NOTEBOOKS, PLOTLY
+from convae.reproduce.notebook import NOTEBOOKS
+from convae.reproduce.output import PLOTLY
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -35,7 +35,9 @@ conclude(notebook)
 
 def write(path, *cells, parameters="bins: int = 5  # how many bins the histogram has"):
     name = path.stem
-    start = f"from convae.reproduce.notebook import Notebook, show\nnotebook = Notebook('{name}', globals())"
+    start = ("from convae.reproduce.notebook import Notebook\n"
+             "from convae.reproduce.output import show\n"
+             f"notebook = Notebook('{name}', globals())")
     cells = [new_markdown_cell("# A question?"), new_code_cell(parameters, metadata={"tags": ["parameters"]}),
              *map(new_code_cell, (start, *cells))]
     for i, cell in enumerate(cells):
@@ -141,7 +143,7 @@ def test_a_failing_cell_is_reported_and_nothing_is_replaced(checkout):
 
 
 @pytest.mark.parametrize("arguments, says", [
-    (["-p", "bins=0", "--out", "x"], "04_small: bins must be a whole number from 5 to 1,000; got 0"),
+    (["-p", "bins=0", "--out", "x"], "04_small: bins must be a whole number from 5 to 1,000, got 0"),
     (["-p", "bin=9", "--out", "x"], "no chosen notebook has a parameter 'bin'. Their parameters are: 04_small: bins"),
     (["-p", "bins", "--out", "x"], "-p takes NAME=VALUE, got 'bins'"),
     (["-p", "bins=9"], "parameters other than the committed ones need --out DIR"),
