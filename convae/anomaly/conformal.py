@@ -1,5 +1,5 @@
-"""From scores to decisions: p-values and thresholds that keep a false-alarm rate, whatever the
-scores' distribution.
+"""From scores to decisions: p-values and thresholds that keep a false-alarm rate for any
+distribution of scores.
 
 Split conformal prediction (Vovk, Gammerman & Shafer 2005; Laxhammar & Falkman 2010): a new normal
 image is as likely as any of n held-out normal ones to have the largest of the n + 1 scores, the
@@ -28,6 +28,11 @@ def p_values(calibration, scores) -> np.ndarray:
     ndarray
         ``(N,)``, in [1 / (n + 1), 1]. Of normal images, at most a share α has p ≤ α, on average
         over calibrations.
+
+    Examples
+    --------
+    >>> p_values([3, 1, 2], [0, 1.5, 9]).tolist()
+    [1.0, 0.75, 0.25]
     """
     ordered = np.sort(np.asarray(calibration))
     as_high = len(ordered) - np.searchsorted(ordered, np.asarray(scores), side="left")
@@ -44,11 +49,18 @@ def threshold(calibration, false_alarms: float) -> float:
 
 def needed(false_alarms: float) -> int:
     """How many held-out normal images a false-alarm rate needs: with fewer, no image can have so
-    small a p."""
+    small a p-value.
+
+    Examples
+    --------
+    >>> needed(0.01)
+    99
+    """
     return math.ceil(1 / check_rate(false_alarms) - 1 - 1e-9)
 
 
-def expected_rate(n: int, false_alarms: float, images: int, confidence: float = 0.95) -> tuple[float, float]:
+def expected_rate(n: int, false_alarms: float, images: int,
+                  confidence: float = 0.95) -> tuple[float, float]:
     """The interval in which the share of false alarms among `images` new normal images will lie.
 
     Over calibrations with n images, the number of alarms follows a beta-binomial distribution (Vovk
@@ -64,6 +76,8 @@ def expected_rate(n: int, false_alarms: float, images: int, confidence: float = 
 
 def check_rate(false_alarms: float) -> float:
     """The rate itself, or ValueError unless it lies between 0 and 1."""
-    if not isinstance(false_alarms, (int, float)) or isinstance(false_alarms, bool) or not 0 < false_alarms < 1:
-        raise ValueError(f"false_alarms must be a share between 0 and 1, such as 0.01, got {false_alarms!r}")
+    number = isinstance(false_alarms, (int, float)) and not isinstance(false_alarms, bool)
+    if not number or not 0 < false_alarms < 1:
+        raise ValueError("false_alarms must be a share between 0 and 1, such as 0.01, "
+                         f"got {false_alarms!r}")
     return float(false_alarms)

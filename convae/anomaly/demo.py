@@ -16,9 +16,9 @@ from convae.anomaly import folders
 from convae.data import load_mnist
 from convae.evaluation.defects import KINDS, make_defects
 
-MODEL = Path(__file__).with_name("example.safetensors")  # what ``convae fit`` makes of the normal images
+MODEL = Path(__file__).with_name("example.safetensors")  # ``convae fit`` of the normal images
 DIGIT = 0
-NORMAL, UNSEEN, OTHERS = 1_000, 100, 4        # images; others of each other digit
+NORMAL, UNSEEN, OTHERS = 1_000, 100, 4      # images; OTHERS of each other digit
 DEFECTS, LEVEL = 6, 5                       # of each kind, and how severe
 
 
@@ -36,7 +36,8 @@ def write_images(folder: Path) -> Path:
     of_digit = images[labels == DIGIT]
     _write(folder / "good", of_digit[:UNSEEN], "{:03}")
     for k, kind in enumerate(KINDS):
-        clean = of_digit[UNSEEN:][DEFECTS * k:DEFECTS * (k + 1)]
+        start = UNSEEN + DEFECTS * k
+        clean = of_digit[start:start + DEFECTS]
         _write(folder / "with a defect", make_defects(clean, kind, LEVEL)[0], f"{kind} {{}}")
     for digit in set(range(10)) - {DIGIT}:
         _write(folder / "other digits", images[labels == digit][:OTHERS], f"{digit} {{}}")
@@ -50,18 +51,22 @@ def renew_model() -> list[Path]:
         new = Path(place) / MODEL.name
         folders.fit(write_normal(Path(place) / "normal"), new, progress=False)
         content = new.read_bytes()
-    return [write_atomically(MODEL, content)] if not MODEL.exists() or MODEL.read_bytes() != content else []
+    if MODEL.exists() and MODEL.read_bytes() == content:
+        return []
+    return [write_atomically(MODEL, content)]
 
 
 def _write(folder, images, name):
     folder.mkdir(parents=True, exist_ok=True)
     for i, image in enumerate(images):
-        Image.fromarray((255 * image[0].numpy()).round().astype(np.uint8)).save(folder / f"{name.format(i)}.png")
+        pixels = (255 * image[0].numpy()).round().astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name.format(i)}.png")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser("python -m convae.anomaly.demo", description="Writes images to try fit and detect on.")
+    parser = argparse.ArgumentParser("python -m convae.anomaly.demo",
+                                     description="Writes images to try fit and detect on.")
     parser.add_argument("folder", type=Path, metavar="DIR", help="gets the folders normal and images")
     folder = parser.parse_args().folder
-    for written in (write_normal(folder / "normal"), write_images(folder / "images")):
-        print(written)
+    print(write_normal(folder / "normal"))
+    print(write_images(folder / "images"))

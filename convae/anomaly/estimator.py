@@ -59,10 +59,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
         check_rate(self.false_alarms)
         low, high = float(X.min()), float(X.max())
-        self.range_ = (0.0, 1.0) if 0 <= low and high <= 1 else (low, max(high, math.nextafter(low, math.inf)))
+        self.range_ = (0.0, 1.0)
+        if low < 0 or high > 1:
+            self.range_ = low, max(high, math.nextafter(low, math.inf))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._take(Inspector.fit(self._pictures(X), "whole", self.false_alarms, seed, False, latent_dim=self.latent_dim,
-                                 members=self.members, epochs=self.epochs))
+        self._take(Inspector.fit(self._images(X), "whole", self.false_alarms, seed, progress=False,
+                                 latent_dim=self.latent_dim, members=self.members, epochs=self.epochs))
         return self
 
     def score_samples(self, X):
@@ -70,7 +72,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         scikit-learn."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)
-        return -np.array(list(self.inspector_.scores(self._pictures(X))), dtype=float)
+        return -np.array(list(self.inspector_.scores(self._images(X))), dtype=float)
 
     def decision_function(self, X):
         """``score_samples`` less the threshold, ``(N,)``: below 0 is anomalous."""
@@ -95,16 +97,18 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         params = self.get_params()
         if not isinstance(params["random_state"], (int, type(None))):
             params["random_state"] = None
-        return self.inspector_.save(Path(path), {"params": params, "range": self.range_, "features": self.n_features_in_})
+        notes = {"params": params, "range": self.range_, "features": self.n_features_in_}
+        return self.inspector_.save(Path(path), notes)
 
     @classmethod
     def load(cls, path) -> "AnomalyDetector":
         """The estimator that :meth:`save` wrote; ValueError if the file is another."""
         inspector = Inspector.load(Path(path))
-        if not inspector.notes:
+        notes = inspector.notes
+        if not notes:
             raise ValueError(f"{path} was not written by an AnomalyDetector: use Inspector.load")
-        estimator = cls(**inspector.notes["params"])
-        estimator.range_, estimator.n_features_in_ = tuple(inspector.notes["range"]), inspector.notes["features"]
+        estimator = cls(**notes["params"])
+        estimator.range_, estimator.n_features_in_ = tuple(notes["range"]), notes["features"]
         estimator._take(inspector)
         return estimator
 
@@ -112,10 +116,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.inspector_ = inspector
         self.offset_ = -inspector.threshold(self.false_alarms)
 
-    def _pictures(self, X):
+    def _images(self, X):
+        """The rows as images of 28 × 28 pixels."""
         low, high = self.range_
         n, features = X.shape
         width = math.ceil(math.sqrt(features))
         height = -(-features // width)
-        padded = np.pad(((X - low) / (high - low)).clip(0, 1), [(0, 0), (0, height * width - features)])
+        scaled = ((X - low) / (high - low)).clip(0, 1)
+        padded = np.pad(scaled, [(0, 0), (0, height * width - features)])
         return [resized(np.ascontiguousarray(row)) for row in padded.reshape(n, height, width)]

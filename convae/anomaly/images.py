@@ -19,19 +19,20 @@ class ImageError(ValueError):
 
 
 def list_images(folder: Path) -> list[str]:
-    """The paths below `folder`, with ``/`` between their parts, whose names end as an image's do:
-    in order, subfolders too.
+    """The paths below `folder`, subfolders too, whose names end as an image's do: in order, with
+    ``/`` between their parts.
 
     Files and folders whose names start with a dot are passed over, links to folders too.
 
     Raises
     ------
     NotADirectoryError, FileNotFoundError
-        If `folder` is none, or there is no image in it; the message says what is there instead.
+        If there is no such folder, or no image in it; the message says what is there instead.
     """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, not a folder of images")
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, not a folder of images" if folder.exists() else
-                                 f"there is no folder {folder}")
+        raise NotADirectoryError(f"there is no folder {folder}")
     names, others = [], 0
     for parent, folders, files in os.walk(folder, onerror=_stop):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -58,10 +59,9 @@ def read_images(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     Parameters
     ----------
     path : Path
-        A picture; or an array file: ``(H, W)`` and ``(H, W, 1, 3 or 4)`` are one image, ``(N, H,
-        W)`` and ``(N, H, W, 1, 3 or 4)`` are N. What a file holds counts, not what its name says;
-        but for array files. Of a picture with a preview or several frames the first counts, but for
-        TIFF's pages, which all do.
+        A picture, of which the content counts, not what its name says: its first frame, or all
+        pages of a TIFF. Or an array file: ``(H, W)`` and ``(H, W, 1, 3 or 4)`` are one image, ``(N,
+        H, W)`` and ``(N, H, W, 1, 3 or 4)`` are N.
 
     Yields
     ------
@@ -85,10 +85,11 @@ def read_images(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     except ImageError:
         raise
     except UnidentifiedImageError:
-        size = path.stat().st_size
-        raise ImageError("is empty" if not size else "holds no picture of a known format") from None
+        empty = path.stat().st_size == 0
+        raise ImageError("is empty" if empty else "holds no picture of a known format") from None
     except Exception as error:  # Pillow raises many kinds for damaged files
-        raise ImageError(f"cannot be read: {getattr(error, 'strerror', None) or error or type(error).__name__}") from None
+        reason = getattr(error, "strerror", None) or error or type(error).__name__
+        raise ImageError(f"cannot be read: {reason}") from None
 
 
 def _picture_file(path):
@@ -103,15 +104,17 @@ def _picture_file(path):
 
 
 def _grey(picture):
-    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
+    if picture.mode.startswith("I;16") or picture.mode == "F":
+        return _scaled(np.asarray(picture))
+    if picture.mode == "I":  # 32 bits in memory; files that have 16 are opened so, too
         values = np.asarray(picture)
-        if picture.mode == "I":  # 32 bits in memory; files that have 16 are opened so, too
-            values = values.astype(np.int64) if values.min(initial=0) < 0 or values.max(initial=0) > 65535 \
-                else values.astype(np.uint16)
-        return _scaled(values)
-    if picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info:
+        sixteen_bits = values.min(initial=0) >= 0 and values.max(initial=0) <= 65535
+        return _scaled(values.astype(np.uint16 if sixteen_bits else np.int64))
+    transparent = picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info
+    if transparent:
         colours = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", colours.size, (BACKGROUND,) * 3 + (255,)), colours)
+        ground = Image.new("RGBA", colours.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
+        picture = Image.alpha_composite(ground, colours)
     if picture.mode not in ("1", "L"):
         try:
             picture = picture.convert("RGB").convert("L")
@@ -121,8 +124,9 @@ def _grey(picture):
 
 
 def _array_file(path):
+    mmap_mode = "r" if path.suffix.lower() == ".npy" else None
     try:
-        content = np.load(path, mmap_mode="r" if path.suffix.lower() == ".npy" else None, allow_pickle=False)
+        content = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
         if isinstance(content, np.ndarray):
             yield from _arrays(content, "")
         else:
@@ -131,7 +135,7 @@ def _array_file(path):
                     yield from _arrays(content[key], f"[{key}]")
     except ImageError:
         raise
-    except Exception as error:  # NumPy and zipfile raise many kinds for files that are none of theirs
+    except Exception as error:  # NumPy and zipfile raise many kinds for damaged files
         raise ImageError(f"holds no array that can be read: {error}") from None
 
 
@@ -142,32 +146,49 @@ def _arrays(array, part):
         for i, each in enumerate(array):
             yield f"{part}[{i}]", _scaled(each)
     else:
-        raise ImageError(f"has an array{part and ' ' + part} of shape {array.shape}; an image is (H, W) or (H, W, 3), several "
-                         "are (N, H, W) or (N, H, W, 3)")
+        raise ImageError(f"has an array{part and ' ' + part} of shape {array.shape}; an image is (H, W) "
+                         "or (H, W, 3), several are (N, H, W) or (N, H, W, 3)")
 
 
 def _scaled(values):
     """Any array of one image to float32 ``(H, W)`` in [0, 1]."""
     if not values.size:
         raise ImageError(f"has no pixels: its shape is {values.shape}")
-    if values.dtype == bool or np.issubdtype(values.dtype, np.unsignedinteger):
-        largest = 1 if values.dtype == bool else np.iinfo(values.dtype).max
-        values = values.astype(np.float32) / largest
-    elif not np.issubdtype(values.dtype, np.floating):
-        raise ImageError(f"has values of type {values.dtype}, whose range is not known: use unsigned integers, or numbers in "
-                         "[0, 1]")
+    values = _to_unit_range(values)
+    if values.ndim == 3:
+        values = _brightness(values)
+    return np.ascontiguousarray(values, np.float32)
+
+
+def _to_unit_range(values):
+    if values.dtype == bool:
+        return values.astype(np.float32)
+    if np.issubdtype(values.dtype, np.unsignedinteger):
+        return values.astype(np.float32) / np.iinfo(values.dtype).max
+    if not np.issubdtype(values.dtype, np.floating):
+        raise ImageError(f"has values of type {values.dtype}, whose range is not known: use unsigned "
+                         "integers, or numbers in [0, 1]")
     values = values.astype(np.float32)
     if not np.isfinite(values).all():
         raise ImageError("has values that are not finite")
-    if values.min() < 0 or values.max() > 1:
-        raise ImageError(f"has values from {values.min():g} to {values.max():g}; numbers that are no integers must lie in [0, 1]")
-    if values.ndim == 3 and values.shape[2] not in (1, 3, 4):
-        raise ImageError(f"has {values.shape[2]} colours: an image has 1, 3, or 4 with how opaque it is")
-    if values.ndim == 3:
-        if values.shape[2] == 4:
-            values = values[..., :3] * values[..., 3:] + BACKGROUND / 255 * (1 - values[..., 3:])
-        values = values @ np.float32([0.299, 0.587, 0.114]) if values.shape[2] == 3 else values[..., 0]
-    return np.ascontiguousarray(values, np.float32)
+    low, high = values.min(), values.max()
+    if low < 0 or high > 1:
+        raise ImageError(f"has values from {low:g} to {high:g}; numbers that are no integers must lie in "
+                         "[0, 1]")
+    return values
+
+
+def _brightness(values):
+    """Of an array ``(H, W, 1, 3 or 4)``; the fourth is how opaque a pixel is."""
+    n = values.shape[2]
+    if n not in (1, 3, 4):
+        raise ImageError(f"has {n} colours: an image has 1, 3, or 4 with how opaque it is")
+    if n == 1:
+        return values[..., 0]
+    if n == 4:
+        opacity = values[..., 3:]
+        values = values[..., :3] * opacity + BACKGROUND / 255 * (1 - opacity)
+    return values @ np.float32([0.299, 0.587, 0.114])
 
 
 def _stop(error):

@@ -20,9 +20,11 @@ from convae.anomaly.tiles import SIDE, padded
 from convae.anomaly.views import Inspection, Look, Tiles, View, Whole
 
 FORMAT = 4            # of a model file; another number is refused
-LARGEST_WHOLE = 56    # pixels: the longest side up to which an image is only looked at as a whole
+LARGEST_WHOLE = 56    # pixels: the longest side of images that are only looked at as a whole
 FEWEST = 10           # normal images that can be fitted to
-VIEWS: dict[str, tuple[type[View], ...]] = {"whole": (Whole,), "tiles": (Tiles,), "both": (Tiles, Whole)}
+VIEWS: dict[str, tuple[type[View], ...]] = {
+    "whole": (Whole,), "tiles": (Tiles,), "both": (Tiles, Whole),
+}
 
 
 class Inspector:
@@ -43,17 +45,17 @@ class Inspector:
         self.view, self.views, self.calibration = view, views, np.sort(calibration)
 
     @classmethod
-    def fit(cls, images: Iterable[np.ndarray], view: str = "auto", false_alarms: float = 0.01, seed: int = 0,
-            progress: bool = True, **options) -> "Inspector":
+    def fit(cls, images: Iterable[np.ndarray], view: str = "auto", false_alarms: float = 0.01,
+            seed: int = 0, progress: bool = True, **options) -> "Inspector":
         """Learn what normal images look like, and hold some out to learn how high normal ones
         score.
 
         Parameters
         ----------
         images : iterable of ndarray
-            Normal ones, each ``(H, W)`` in [0, 1]; gone through several times, so that they need
-            not fit in memory, but for up to 100 of them, of 100 million pixels together, if there
-            are tiles. A list, or anything that starts anew when gone through again.
+            Normal ones, each ``(H, W)`` in [0, 1]: a list, or anything that starts anew when gone
+            through again. All need not fit in memory, but for up to 100 of them, of 100 million
+            pixels together, if there are tiles.
         view : str
             ``whole``, ``tiles``, ``both``, or ``auto``: both if a side of an image is longer than
             :data:`LARGEST_WHOLE`, else whole.
@@ -70,11 +72,12 @@ class Inspector:
         TypeError
             If `images` can be gone through once only.
         ValueError
-            If there are fewer than :data:`FEWEST` images, one is none, or an argument is out of
-            range.
+            If there are fewer than :data:`FEWEST` images, an array is not an image, or an argument
+            is out of range.
         """
         if iter(images) is images:
-            raise TypeError("images must be a list, or another collection that can be gone through more than once")
+            raise TypeError("images must be a list, or another collection that can be gone through "
+                            "more than once")
         if view not in (*VIEWS, "auto"):
             raise ValueError(f"view must be one of auto, {', '.join(VIEWS)}, got {view!r}")
         check_rate(false_alarms)
@@ -84,23 +87,32 @@ class Inspector:
         if n < FEWEST:
             raise ValueError(f"{n} normal images are too few: at least {FEWEST} are needed, and "
                              f"{enough(false_alarms)} for a false-alarm rate of {false_alarms:g}")
-        if view in ("tiles", "both") and max(longest) <= SIDE:
-            raise ValueError(f"view {view!r} is for images larger than a tile of {SIDE} × {SIDE} pixels, and none is")
         large = max(longest) > LARGEST_WHOLE
+        if view in ("tiles", "both") and max(longest) <= SIDE:
+            raise ValueError(f"view {view!r} is for images larger than a tile of {SIDE} × {SIDE} pixels, "
+                             "and none is")
         if view == "auto":
             view = "both" if large else "whole"
         held_out = np.zeros(n, bool)
-        held_out[np.random.default_rng(seed).permutation(n)[:min(max(n // 5, needed(false_alarms)), n // 2)]] = True
+        n_held_out = min(max(n // 5, needed(false_alarms)), n // 2)
+        held_out[np.random.default_rng(seed).permutation(n)[:n_held_out]] = True
         gaussian = large or view != "whole"
-        views = tuple(each.fit(images, held_out, seed, gaussian, progress=progress, **options) for each in VIEWS[view])
-        inspector, scores, largest = cls(view, views, np.zeros(0)), [], []
-        for looks in inspector._looks((image for image, out in zip(images, held_out, strict=True) if out)):
+        views = tuple(each.fit(images, held_out, seed, gaussian, progress=progress, **options)
+                      for each in VIEWS[view])
+        inspector = cls(view, views, np.zeros(0))
+        inspector._calibrate(image for image, out in zip(images, held_out, strict=True) if out)
+        return inspector
+
+    def _calibrate(self, held_out: Iterable[np.ndarray]):
+        """Learn how high normal images score that nothing was fitted to, and how large their maps
+        become."""
+        scores, largest = [], []
+        for looks in self._looks(held_out):
             scores.append(max(look.score for look in looks))
             largest.append([np.quantile(abs(look.maps), 0.999, axis=(1, 2)) for look in looks])
-        for each, usual in zip(views, np.mean(largest, 0).clip(min=1e-6), strict=True):
-            each.map_scale = usual.tolist()
-        inspector.calibration = np.sort(scores)
-        return inspector
+        for view, scale in zip(self.views, np.mean(largest, 0).clip(min=1e-6), strict=True):
+            view.map_scale = scale.tolist()
+        self.calibration = np.sort(scores)
 
     @property
     def in_place(self) -> bool:
@@ -121,23 +133,15 @@ class Inspector:
         Raises
         ------
         ValueError
-            If an image is none; the message says which, counted from 0.
+            If an array is not an image; the message gives its index.
         """
         for batch in self._batches(images):
             by_view = [view.scores(batch) for view in self.views]
             yield from map(max, zip(*by_view, strict=True))
 
     def inspections(self, images: Iterable[np.ndarray]) -> Iterator[Inspection]:
-        """Score, what would be normal and where it differs, for each image ``(H, W)`` in [0, 1], in
-        order.
-
-        They are those of the view that scores it highest.
-
-        Raises
-        ------
-        ValueError
-            As for :meth:`scores`.
-        """
+        """Of each image, as for :meth:`scores`: its score, what would be normal, and where it
+        differs, by the view that scores it highest."""
         for looks in self._looks(images):
             highest = int(np.argmax([look.score for look in looks]))
             look = looks[highest]
@@ -166,19 +170,22 @@ class Inspector:
         1e-9 is added: a score's last digits depend on how many images are scored at once, and these
         are fewer than that.
         """
-        found = min(threshold(self.calibration, false_alarms), float(self.calibration[-1]))
-        return found + 1e-9 * abs(found)
+        limit = min(threshold(self.calibration, false_alarms), float(self.calibration[-1]))
+        return limit + 1e-9 * abs(limit)
 
     def save(self, path: Path, notes: dict | None = None) -> Path:
         """Write one safetensors file, whole or not at all; nothing in it is code. `notes` are kept,
         as JSON."""
-        named = {type(view).__name__: view for view in self.views}
-        metadata = {"format": FORMAT, "view": self.view, "notes": notes,
-                    "views": {name: view.settings() for name, view in named.items()}}
-        tensors = {f"{name}.{key}": tensor for name, view in named.items() for key, tensor in view.tensors().items()}
+        settings, tensors = {}, {}
+        for view in self.views:
+            name = type(view).__name__
+            settings[name] = view.settings()
+            tensors |= {f"{name}.{key}": tensor for key, tensor in view.tensors().items()}
         tensors["calibration"] = torch.from_numpy(self.calibration)
+        metadata = {"format": FORMAT, "view": self.view, "notes": notes, "views": settings}
         path.parent.mkdir(parents=True, exist_ok=True)
-        return write_atomically(path, safetensors.torch.save(tensors, {"convae.anomaly": json.dumps(metadata)}))
+        content = safetensors.torch.save(tensors, {"convae.anomaly": json.dumps(metadata)})
+        return write_atomically(path, content)
 
     @classmethod
     def load(cls, path: Path) -> "Inspector":
@@ -187,29 +194,36 @@ class Inspector:
         Raises
         ------
         ValueError
-            If the file is no model of :func:`save`'s, or of another format than this version reads.
+            If :meth:`save` did not write the file, or in another format than this version reads.
         OSError
             If it cannot be read.
         """
         content = path.read_bytes()
-        try:
-            with safetensors.safe_open(path, "pt") as file:
-                metadata = json.loads(file.metadata()["convae.anomaly"])
-            found = metadata["format"]
-        except (safetensors.SafetensorError, TypeError, KeyError, ValueError):
-            raise ValueError(f"{path} is no model that convae fit has written") from None
-        if found != FORMAT:
-            raise ValueError(f"{path} has format {found}, and this version of convae reads format {FORMAT}: make it again with "
-                             "convae fit, or use the version that made it")
+        metadata = _read_metadata(path)
         tensors = safetensors.torch.load(content)
         views = []
-        for each in VIEWS[metadata["view"]]:
-            name = each.__name__
-            of_view = {key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(f"{name}.")}
-            views.append(each.from_tensors(of_view, metadata["views"][name]))
+        for view in VIEWS[metadata["view"]]:
+            prefix = f"{view.__name__}."
+            of_view = {key.removeprefix(prefix): tensor for key, tensor in tensors.items()
+                       if key.startswith(prefix)}
+            views.append(view.from_tensors(of_view, metadata["views"][view.__name__]))
         inspector = cls(metadata["view"], tuple(views), tensors["calibration"].numpy())
-        inspector.sha256, inspector.notes = hashlib.sha256(content).hexdigest(), metadata["notes"]
+        inspector.sha256 = hashlib.sha256(content).hexdigest()
+        inspector.notes = metadata["notes"]
         return inspector
+
+
+def _read_metadata(path):
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = json.loads(file.metadata()["convae.anomaly"])
+        version = metadata["format"]
+    except (safetensors.SafetensorError, TypeError, KeyError, ValueError):
+        raise ValueError(f"{path} is no model that convae fit has written") from None
+    if version != FORMAT:
+        raise ValueError(f"{path} has format {version}, and this version of convae reads format "
+                         f"{FORMAT}: make it again with convae fit, or use the version that made it")
+    return metadata
 
 
 def enough(false_alarms: float) -> int:
@@ -218,7 +232,7 @@ def enough(false_alarms: float) -> int:
 
 
 class _Checked:
-    """The images as float32, each once it is known to be one."""
+    """Images as float32; each array is checked to be one."""
 
     def __init__(self, images):
         self.images = images
@@ -228,6 +242,7 @@ class _Checked:
             image = np.asarray(image)
             if image.ndim != 2 or not image.size:
                 raise ValueError(f"image {i} has shape {image.shape}; (H, W) is wanted")
-            if not (image.min() >= 0 and image.max() <= 1):  # neither holds for what is no number
-                raise ValueError(f"image {i} has values from {image.min():g} to {image.max():g}; they must lie in [0, 1]")
+            low, high = image.min(), image.max()
+            if not (low >= 0 and high <= 1):  # so that NaN is refused as well
+                raise ValueError(f"image {i} has values from {low:g} to {high:g}; they must lie in [0, 1]")
             yield image.astype(np.float32, copy=False)
