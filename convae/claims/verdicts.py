@@ -1,6 +1,6 @@
 """From records to verdicts: effects with intervals, corrected tests, and what open choices change.
 
-- An effect is the mean over the seeds, with a bootstrap 95 % interval over them; ratios are
+- An effect is the mean over the seeds, with Student's 95 % interval over them; ratios are
   averaged by their logarithms.
 - It **holds** if it lies on the claim's side of its threshold by an exact sign-flip test over the
   seeds, one-sided, at a false discovery rate of 5 % over all criteria of all claims (Benjamini and
@@ -18,7 +18,7 @@ from scipy.stats import false_discovery_control
 
 from convae.claims.design import CHOICES, design
 from convae.claims.statements import CLAIMS, Criterion, Records, tail_ratio
-from convae.evaluation.intervals import mean_over_seeds, ratio_of_shares, sign_flip_p
+from convae.evaluation.intervals import mean_with_t_interval, ratio_of_shares, sign_flip_p
 
 RATE = 0.05                 # of false discoveries; and the level of the tests of choices
 UNDECIDABLE = (0.25, 0.75)  # share of the universes that pass
@@ -220,7 +220,7 @@ def _sum_of_squares(values):
 
 
 def _interval(unit, values):
-    estimate = mean_over_seeds(_scale(unit, values))
+    estimate = mean_with_t_interval(_scale(unit, values))
     effect, low, high = (_unscale(unit, value) for value in estimate)
     return {"effect": effect, "low": low, "high": high}
 

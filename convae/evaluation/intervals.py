@@ -91,14 +91,6 @@ def mean_with_t_interval(values, confidence: float = 0.95, at_least: int = 3) ->
     return Estimate(mean, mean - half, mean + half)
 
 
-def mean_over_seeds(values, confidence: float = 0.95, resamples: int = 10_000) -> Estimate:
-    """The mean of a few values, one a seed, and its percentile bootstrap interval."""
-    values = np.asarray(values, float)
-    draws = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
-    low, high = np.percentile(values[draws].mean(1), [50 * (1 - confidence), 50 * (1 + confidence)])
-    return Estimate(float(values.mean()), float(low), float(high))
-
-
 def sign_flip_p(differences) -> float:
     """Exact one-sided p that the differences' mean is not above 0: the share of all 2ⁿ choices of
     signs that give as large a mean.

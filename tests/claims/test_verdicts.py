@@ -42,10 +42,11 @@ def of_one_seed(effects):
     return {(number, 101): records(effect) for number, effect in enumerate(effects)}
 
 
-def test_an_effect_is_the_mean_over_the_seeds_with_an_interval():
+def test_an_effect_is_the_mean_over_the_seeds_with_students_interval():
     result = over_seeds([1.0, 2.0, 3.0, 4.0])
     assert result["effect"] == 2.5
-    assert result["low"] < 2.5 < result["high"]
+    half = 3.18245 * np.sqrt(5 / 3) / 2  # Student's t with 3 degrees of freedom, 97.5 %
+    assert (result["low"], result["high"]) == pytest.approx((2.5 - half, 2.5 + half))
     assert list(result["by_seed"]) == [1, 2, 3, 4]
 
 
