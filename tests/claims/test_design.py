@@ -1,5 +1,4 @@
-"""Which models the claims are tested on: the universes as a design, and the recipes that they and
-the seeds become."""
+"""Which models the claims are tested on: the design of universes, and all recipes."""
 
 from collections import Counter, defaultdict
 from itertools import combinations, product
@@ -33,12 +32,14 @@ def test_any_two_choices_meet_in_every_pair_of_values_equally_often():
     assert len(rows) == 36
     for one, other in combinations(CHOICES, 2):
         pairs = list(product(CHOICES[one], CHOICES[other]))
-        assert Counter((row[one], row[other]) for row in rows) == dict.fromkeys(pairs, 36 / len(pairs)), (one, other)
+        met = Counter((row[one], row[other]) for row in rows)
+        assert met == dict.fromkeys(pairs, 36 / len(pairs)), (one, other)
 
 
 def test_the_choices_among_three_meet_in_all_27_combinations():
     assert len(AMONG_THREE) == 3
-    assert {tuple(row[name] for name in AMONG_THREE) for row in design()} == set(product(*(CHOICES[n] for n in AMONG_THREE)))
+    met = {tuple(row[name] for name in AMONG_THREE) for row in design()}
+    assert met == set(product(*(CHOICES[name] for name in AMONG_THREE)))
 
 
 def test_no_universe_is_met_twice():
@@ -51,22 +52,24 @@ def test_no_universe_is_met_twice():
 def test_every_universe_has_the_same_models_from_every_replicate(studies):
     models = {("conv", "ae_2d"), ("conv", "vae_2d"), ("conv", "vae_3d"), ("conv", "vae_64d"),
               ("small", "ae_2d"), ("small", "vae_2d"), ("small", "vae_64d")}
-    assert set(studies["universes"]) == {(*model, seed, universe) for model in models for seed in REPLICATES
-                                         for universe in range(36)}
+    runs = {(*model, seed, universe)
+            for model, seed, universe in product(models, REPLICATES, range(36))}
+    assert set(studies["universes"]) == runs
 
 
 def test_a_universes_choices_are_in_its_recipes(studies):
-    rows = design()
+    rows, default = design(), Recipe.from_name("conv_vae_2d")
+    training = {"adam": ("constant", 1e-3), "muon": (default.schedule, default.learning_rate)}
     for run, task in studies["universes"].items():
-        choices, recipe, default = rows[run.universe], task.arguments["recipe"], Recipe.from_name("conv_vae_2d")
-        assert (recipe.difference, recipe.slope, recipe.epochs) == (choices["difference"], choices["slope"], choices["epochs"])
-        training = (recipe.optimiser, recipe.schedule, recipe.learning_rate)
-        assert training == {"adam": ("adam", "constant", 1e-3),
-                            "muon": ("muon", default.schedule, default.learning_rate)}[choices["optimiser"]]
+        choices, recipe = rows[run.universe], task.arguments["recipe"]
+        for name in ("difference", "slope", "epochs", "optimiser"):
+            assert getattr(recipe, name) == choices[name]
+        assert (recipe.schedule, recipe.learning_rate) == training[recipe.optimiser]
         if run.family == "conv":
             assert recipe.channels == (4, 16, choices["layer4_maps"])
             assert recipe.normalised_layers == choices["normalised_layers"]
-        assert recipe.kl_weight == (choices["kl_weight"] if recipe.model == "vae" else default.kl_weight)
+        has_kl = recipe.model == "vae"
+        assert recipe.kl_weight == (choices["kl_weight"] if has_kl else default.kl_weight)
         assert task.arguments["held_out"] == 0
 
 
@@ -90,10 +93,13 @@ def test_over_seeds_nothing_but_the_seed_differs_from_the_defaults(studies):
     for run, task in studies["seeds"].items():
         recipe = task.arguments["recipe"]
         model, d, seed = recipe.model, recipe.latent_dim, run.seed
-        assert recipe == {
-            "conv": ConvRecipe(model, d, seed=seed), "split": ConvRecipe(model, d, seed=seed),
+        expected = {
+            "conv": ConvRecipe(model, d, seed=seed),
+            "split": ConvRecipe(model, d, seed=seed),
             "small": DenseRecipe(model, d, hidden=hidden_like_conv(model, d), seed=seed),
-            "wide": DenseRecipe(model, d, seed=seed, **WIDE)}[run.family]
+            "wide": DenseRecipe(model, d, seed=seed, **WIDE),
+        }
+        assert recipe == expected[run.family]
         assert task.arguments["held_out"] == (10_000 if run.family == "split" else 0)
 
 
@@ -104,7 +110,7 @@ def test_seed_0_takes_no_part_and_no_universe_shares_a_seed_with_the_defaults(ru
     assert 0 not in {*SEEDS, *REPLICATES} and not set(SEEDS) & set(REPLICATES)
 
 
-def test_a_role_says_what_its_task_is(runs):
+def test_the_key_of_a_run_says_what_its_task_is(runs):
     for run, task in runs.items():
         recipe = task.arguments["recipe"]
         assert run.name == f"{recipe.model}_{recipe.latent_dim}d"

@@ -37,7 +37,8 @@ def test_effects_pass_on_the_claims_side_of_the_threshold():
 def test_a_summary_counts_criteria_seeds_and_universes():
     text = results.summary(claim(criterion(), criterion(holds=False)))
     assert text == ("Width over height: 2.00 (1.75 – 2.25) times; claimed: > 1.5. "
-                    "1 of 2 criteria hold. The first passes with 2 of 3 seeds and in 3 of 4 universes.")
+                    "1 of 2 criteria hold. "
+                    "The first passes with 2 of 3 seeds and in 3 of 4 universes.")
 
 
 def test_a_summary_says_nothing_of_universes_where_there_are_none():

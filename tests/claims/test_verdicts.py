@@ -135,7 +135,7 @@ def test_a_universe_counts_once_with_the_mean_of_its_seeds():
     assert np.allclose(result["by_seed"], [1.01, 0.99])
 
 
-@pytest.mark.parametrize("shift", [0, 3])  # of one seed in all universes: they differ no more for it
+@pytest.mark.parametrize("shift", [0, 3])  # of one seed in all universes, which makes no difference
 def test_seeds_lead_to_expect_all_variance_between_universes_where_no_choice_matters(shift):
     generator = np.random.default_rng(0)
 
