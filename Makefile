@@ -1,9 +1,9 @@
-# Each target first makes .venv from requirements.lock, if the lock is newer. An active environment is used as it is.
-# Options go through ARGS, such as: make figures ARGS="--only 02,05"
+# Each target first makes .venv from requirements.lock, if the lock is newer. An active environment other than conda's
+# base is used as it is. Options go through ARGS, such as: make figures ARGS="--only 02,05"
 
 PYTHON ?= python3
 
-ifneq ($(VIRTUAL_ENV)$(CONDA_PREFIX),)
+ifneq ($(VIRTUAL_ENV)$(filter-out base,$(CONDA_DEFAULT_ENV)),)
 RUN := python
 else ifeq ($(OS),Windows_NT)
 RUN := .venv/Scripts/python.exe
@@ -44,11 +44,11 @@ bench: $(SETUP)  ## measure speed against other ways of training (an hour)
 lab: $(SETUP)  ## open the notebooks in JupyterLab
 	$(RUN) -m jupyterlab notebooks $(ARGS)
 
-# A .venv that was not completed is made afresh; a complete one is brought up to date.
+# Always made afresh: what an interrupted set-up or another Python left there is gone.
 .venv/complete: requirements.lock
 	$(PYTHON) -c 'import sys; v = sys.version_info; (3, 11) <= v < (3, 14) or sys.exit("convae needs \
 	Python 3.11 to 3.13, and $(PYTHON) is %d.%d: give another, such as make PYTHON=python3.12" % v[:2])'
-	$(PYTHON) -m venv $(if $(wildcard $@),,--clear) .venv
+	$(PYTHON) -m venv --clear .venv
 	$(RUN) -m pip install --quiet --require-hashes -r requirements.lock
 	$(RUN) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@

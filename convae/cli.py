@@ -11,6 +11,7 @@ HEADINGS = {
     "Paper": ("figures", "reproduce", "verify", "train", "sweep", "claims", "data"),
     "Detector": ("fit", "detect"),
 }
+UNCHANGED = "what was there before is as it was"
 PATH = click.Path(path_type=Path)
 ONLY = click.option("--only", metavar="02,05", help="These notebooks only.")
 RATE = click.option("--false-alarms", default=0.01, metavar="SHARE", show_default=True,
@@ -18,16 +19,13 @@ RATE = click.option("--false-alarms", default=0.01, metavar="SHARE", show_defaul
 
 
 class Group(click.Group):
-    """Commands by heading, whose errors are told in a line.
-
-    The exit status is 0 if a command succeeded, 1 after an error, 2 if it was called wrongly, 130
-    if it was interrupted.
-    """
+    """Commands by heading. Status: 1 after an error, 2 if called wrongly, 130 if interrupted."""
 
     def format_commands(self, context, formatter):
         for heading, names in HEADINGS.items():
+            rows = [(name, self.commands[name].get_short_help_str(90)) for name in names]
             with formatter.section(heading):
-                formatter.write_dl([(name, self.commands[name].get_short_help_str(90)) for name in names])
+                formatter.write_dl(rows)
 
     def invoke(self, context):
         try:
@@ -36,8 +34,8 @@ class Group(click.Group):
             sys.exit(f"convae: {error}")
         except KeyboardInterrupt:
             resumes = context.invoked_subcommand == "detect"
-            print("\nconvae: interrupted;", "the same command goes on where it was" if resumes
-                  else "what was there before is as it was", file=sys.stderr)
+            after = "the same command goes on where it was" if resumes else UNCHANGED
+            print("\nconvae: interrupted;", after, file=sys.stderr)
             sys.exit(130)
 
 
@@ -48,13 +46,11 @@ def convae():
 
 @convae.command()
 @ONLY
-@click.option("-p", "values", multiple=True, metavar="NAME=VALUE",
-              help="A parameter of the notebooks; may be repeated; needs --out.")
+@click.option("-p", "values", multiple=True, metavar="NAME=VALUE", help="A parameter; needs --out.")
 @click.option("--out", type=PATH, metavar="DIR", help="Put all there, not in the committed places.")
 def figures(only, values, out):
     """Run the notebooks and draw the paper's figures."""
     from convae.reproduce import runner
-
     _report(runner.figures(only, runner.parse(values), out))
 
 
@@ -63,7 +59,6 @@ def reproduce():
     """Train every shipped model from scratch, then draw every figure."""
     from convae.anomaly import demo
     from convae.reproduce import runner
-
     _report([*demo.renew_model(), *runner.reproduce()])
 
 
@@ -72,10 +67,9 @@ def reproduce():
 def verify(only):
     """Run the notebooks again and compare with the committed figures."""
     from convae.reproduce import runner
-
     differences = runner.verify(only)
-    well = "All is as committed: numbers within their tolerances, images alike."
-    print("\n".join(differences) or well)
+    as_committed = "All is as committed: numbers within their tolerances, images alike."
+    print("\n".join(differences) or as_committed)
     sys.exit(1 if differences else 0)
 
 
@@ -84,7 +78,6 @@ def verify(only):
 def train(names):
     """Train shipped models, such as conv_vae_64d, again from scratch."""
     from convae.pretrained import shipped_recipe, train_side_by_side, weights_dir
-
     train_side_by_side([(shipped_recipe(name), weights_dir(), name) for name in names])
 
 
@@ -92,7 +85,7 @@ def train(names):
 @click.argument("studies", nargs=-1, metavar="[STUDY]...")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler, as tcp://head:8786.")
 @click.option("--workers", type=int, metavar="N", help="Processes here; one a core if not given.")
-@click.option("--records", "folder", type=PATH, metavar="DIR", help="Where finished tasks are kept.")
+@click.option("--records", "folder", type=PATH, metavar="DIR", help="Of finished tasks.")
 def sweep(studies, scheduler, workers, folder):
     """Train and measure all that verdicts and tables rest on; hours.
 
@@ -101,7 +94,6 @@ def sweep(studies, scheduler, workers, folder):
     """
     from convae.anomaly.study import tables
     from convae.claims import design, records
-
     owners = dict.fromkeys(design.STUDIES, records) | dict.fromkeys(tables.STUDIES, tables)
     if unknown := [name for name in studies if name not in owners]:
         raise ValueError(f"no study {', '.join(unknown)}; there are {', '.join(owners)}")
@@ -114,7 +106,6 @@ def sweep(studies, scheduler, workers, folder):
 def claims():
     """Draw the claims' verdicts anew from the records."""
     from convae.claims import records
-
     _report(records.publish())
 
 
@@ -122,9 +113,8 @@ def claims():
 def data():
     """Fetch MNIST, if it is not there, and check it."""
     from convae._io import cache_dir
-    from convae.data.download import fetch_mnist
-
-    fetch_mnist()
+    from convae.data import load_mnist
+    load_mnist(train=False)
     print(f"MNIST is in {cache_dir()}, and whole.")
 
 
@@ -133,20 +123,14 @@ def data():
 @click.option("--model", type=PATH, required=True, metavar="FILE", help="To write: X.safetensors.")
 @RATE
 @click.option("--view", type=click.Choice(["auto", "whole", "tiles", "both"]), default="auto",
-              help="Images as a whole, resized to 28 × 28 pixels, in tiles of that size, or both; "
-                   "auto: whole up to 56 pixels, both above.")
-@click.option("--latent-dim", default=16, metavar="D", show_default=True, help="Latent variables.")
+              help="Whole images resized to 28 × 28 pixels, tiles of that size, both; or by size.")
+@click.option("--latent-dim", default=16, metavar="D", help="Of each autoencoder (16).")
 @click.option("--members", default=1, metavar="N", help="Autoencoders that are averaged (1).")
-@click.option("--epochs", type=int, metavar="N",
-              help="Of training; about 540,000 / images, 5 to 400, if not given.")
+@click.option("--epochs", type=int, metavar="N", help="Of training; 5 to 400 if not given.")
 @click.option("--seed", default=0, metavar="N", help="Of training and of what is held out (0).")
 def fit(folder, model, false_alarms, **options):
-    """Learn from a folder of normal images what is normal.
-
-    NORMAL_DIR and its subfolders hold PNG, JPEG, BMP, TIFF, .npy or .npz.
-    """
+    """Learn what is normal from a folder of PNG, JPEG, BMP, TIFF, .npy or .npz; subfolders too."""
     from convae.anomaly import folders, report
-
     inspector = folders.fit(folder, model, false_alarms, **options)
     print(f"Each image will be {report.how(inspector.view, inspector.in_place)}.")
     print(report.advice(len(inspector.calibration), false_alarms))
@@ -162,7 +146,6 @@ def fit(folder, model, false_alarms, **options):
 def detect(folder, model, out, false_alarms, show):
     """Find the anomalous among a folder's images, which are as for fit."""
     from convae.anomaly import folders
-
     found = folders.detect(folder, model, out, false_alarms, show)
     anomalous = sum(row["anomalous"] for row in found.scores)
     print(found.advice)

@@ -105,4 +105,4 @@ def test_an_environment_that_lacks_a_package_is_told_so_in_one_line(package):
             "from convae.__main__ import main; main()")
     done = python(code)
     (line,) = done.stderr.splitlines()
-    assert done.returncode == 1 and f"has no package {package}: use the environment that" in line
+    assert done.returncode == 1 and f"has no package {package}: use .venv" in line
