@@ -15,8 +15,10 @@ from torch.nn.functional import softplus
 
 from convae.models import ConvAE
 
-LATENT = {"to_z": "z", "to_mu": "μ", "to_sigma": "σ"}  # the models' attributes, in the paper's notation
-POSITIVE = {"softplus": softplus, "exp": torch.exp, "relu": torch.relu}  # what could make σ positive
+LATENT = {"to_z": "z", "to_mu": "μ", "to_sigma": "σ"}  # the models' attributes, as the paper writes them
+POSITIVE = {"softplus": softplus, "exp": torch.exp, "relu": torch.relu}  # what could make σ so
+FACTS = ("part", "name", "maps", "height", "width", "kernel", "stride", "padding", "normalised",
+         "activation", "parameters")
 
 
 class Field(NamedTuple):
@@ -37,7 +39,8 @@ class Field(NamedTuple):
 
     def after(self, kernel: int, stride: int, padding: int) -> "Field":
         """The field one convolution further on."""
-        return Field(self.size + (kernel - 1) * self.step, self.step * stride, self.start - padding * self.step)
+        size = self.size + (kernel - 1) * self.step
+        return Field(size, self.step * stride, self.start - padding * self.step)
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,16 @@ class Layer:
     maps: int
     height: int
     width: int
-    kernel: int | None         #: of the convolution that leads here; None for the input, as are the next four
-    stride: int | None
-    padding: int | None
-    normalised: str | None     #: the normalising module's class, such as ``BatchNorm2d``
-    activation: str | None     #: such as ``LeakyReLU(0.01)``
-    parameters: int            #: of the convolution and of the normalisation
+    values: Tensor             #: what the layer passes on, ``(maps, height, width)``
     sees: Field | None         #: what a unit sees of the image; None in the decoder
-    values: Tensor = field(repr=False)           #: what the layer passes on, ``(maps, height, width)``
-    sums: Tensor | None = field(repr=False)      #: the convolution's output before anything else, of the same shape
-    convolution: nn.Module | None = field(repr=False)  #: ``Conv2d``, or ``ConvTranspose2d`` in the decoder
+    kernel: int | None = None  #: of the convolution that leads here; the input has none
+    stride: int | None = None
+    padding: int | None = None
+    normalised: str | None = None         #: the module's class, such as ``BatchNorm2d``
+    activation: str | None = None         #: such as ``LeakyReLU(0.01)``
+    parameters: int = 0                   #: of the convolution and of the normalisation
+    sums: Tensor | None = None            #: the convolution's output before anything else
+    convolution: nn.Module | None = None  #: ``ConvTranspose2d`` in the decoder, else ``Conv2d``
 
     @property
     def size(self) -> str:
@@ -67,9 +70,8 @@ class Layer:
 
     def facts(self) -> dict:
         """All but the tensors and the module, as JSON holds it."""
-        plain = {name: getattr(self, name) for name in ("part", "name", "maps", "height", "width", "kernel", "stride",
-                                                        "padding", "normalised", "activation", "parameters")}
-        return plain | {"sees": self.sees.size if self.sees else None}
+        facts = {name: getattr(self, name) for name in FACTS}
+        return {**facts, "sees": self.sees.size if self.sees else None}
 
 
 @torch.no_grad()
@@ -100,27 +102,48 @@ def layers(model: ConvAE, image: Tensor, epsilon: Tensor | None = None) -> list[
     if not isinstance(model, ConvAE):
         raise TypeError(f"model must be a ConvAE or a ConvVAE, got {type(model).__name__}")
     steps, sigma = _record(model, image[None], epsilon)
+    network = [Layer("layer 1", "input", *image.shape, image, Field(1, 1, 0))]
+    depth = sum(step.where == "decoder" for step in steps)
+    for step in steps:
+        network.append(_layer(step, network, depth, sigma))
+    return network
 
-    depth = {part: sum(p == part for p, *_ in steps) for part in ("encoder", "decoder")}
-    found = [Layer("layer 1", "input", *image.shape, kernel=None, stride=None, padding=None, normalised=None,
-                   activation=None, parameters=0, sees=Field(1, 1, 0), values=image, sums=None, convolution=None)]
-    for where, convolution, followers, sums, values in steps:
-        part = where if where in depth else "latent"
-        number = 1 + sum(layer.part == part for layer in found)
-        name = {"encoder": f"layer {1 + number}", "decoder": f"layer {1 + depth['decoder'] - number}"}.get(part)
-        kernel, stride, padding = (_one(getattr(convolution, a)) for a in ("kernel_size", "stride", "padding"))
-        norm = next((m for m in followers if "Norm" in type(m).__name__), None)
-        activation = next((m for m in followers if m is not norm), None)
-        if where == "to_sigma":  # made positive by a function, which no hook sees: recognised by what it does
-            activation = next((n for n, f in POSITIVE.items() if torch.equal(f(sums).flatten(1), sigma)), "?")
-            values = sigma.view_as(sums)
-        before = next(layer.sees for layer in reversed(found) if layer.part in ("input", "encoder"))
-        found.append(Layer(
-            name or LATENT[where], part, *sums.shape[1:], kernel, stride, padding,
-            norm and type(norm).__name__, _activation_name(activation), _count(convolution) + _count(norm),
-            None if part == "decoder" else before.after(kernel, stride, padding), values[0], sums[0], convolution,
-        ))
-    return found
+
+def _layer(step, before, depth, sigma):
+    """The layer that a step makes after those before; the decoder has `depth`."""
+    part = step.where if step.where in ("encoder", "decoder") else "latent"
+    number = 1 + sum(layer.part == part for layer in before)
+    if part == "encoder":
+        name = f"layer {1 + number}"
+    elif part == "decoder":
+        name = f"layer {1 + depth - number}"
+    else:
+        name = LATENT[step.where]
+    convolution, sums, values = step.convolution, step.sums, step.values
+    norm = next((m for m in step.followers if "Norm" in type(m).__name__), None)
+    activation = next((m for m in step.followers if m is not norm), None)
+    if step.where == "to_sigma":
+        values = sigma.view_as(sums)
+        activation = _function_between(sums, values)
+    sees = next(layer.sees for layer in reversed(before) if layer.part in ("input", "encoder"))
+    geometry = [_one(pair) for pair in (convolution.kernel_size, convolution.stride,
+                                        convolution.padding)]
+    return Layer(
+        name, part, *values.shape[1:], values[0],
+        None if part == "decoder" else sees.after(*geometry), *geometry,
+        normalised=type(norm).__name__ if norm else None,
+        activation=_activation_name(activation), parameters=_count(convolution) + _count(norm),
+        sums=sums[0], convolution=convolution,
+    )
+
+
+def _function_between(sums, values):
+    """The name of the function that made σ positive: no hook sees it, so it is recognised by what
+    it does."""
+    for name, function in POSITIVE.items():
+        if torch.equal(function(sums), values):
+            return name
+    return "?"
 
 
 class Sum(NamedTuple):
@@ -144,15 +167,21 @@ def sum_at_one_unit(before: Layer, layer: Layer) -> Sum:
         row, column = window_start(layer, *place)
         return before.values[:, row:row + layer.kernel, column:column + layer.kernel]
 
-    def within(place):
-        return min(window_start(layer, *place)) >= 0 and window(place).shape[1:] == (layer.kernel, layer.kernel)
+    def sees_no_padding(place):
+        whole = window(place).shape[1:] == (layer.kernel, layer.kernel)
+        return whole and min(window_start(layer, *place)) >= 0
 
-    places = filter(within, product(range(layer.height), range(layer.width)))
-    row, column = max(places, key=lambda place: float(window(place).var(dim=(1, 2)).sum()))
-    plane = int(layer.sums[:, row, column].argmax())
-    weight, bias = layer.convolution.weight.detach(), layer.convolution.bias.detach()
-    terms = (weight[plane] * window((row, column))).sum((1, 2))
-    return Sum(plane, row, column, tuple(terms.tolist()), float(bias[plane]), float(layer.sums[plane, row, column]))
+    def variance(place):
+        return float(window(place).var(dim=(1, 2)).sum())
+
+    places = product(range(layer.height), range(layer.width))
+    row, column = max(filter(sees_no_padding, places), key=variance)
+    sums = layer.sums[:, row, column]
+    plane = int(sums.argmax())
+    weight = layer.convolution.weight.detach()[plane]
+    bias = layer.convolution.bias.detach()[plane]
+    terms = (weight * window((row, column))).sum((1, 2))
+    return Sum(plane, row, column, tuple(terms.tolist()), float(bias), float(sums[plane]))
 
 
 def window_start(layer: Layer, row: int, column: int) -> tuple[int, int]:
@@ -161,21 +190,32 @@ def window_start(layer: Layer, row: int, column: int) -> tuple[int, int]:
     return row * layer.stride - layer.padding, column * layer.stride - layer.padding
 
 
+@dataclass
+class _Step:
+    """A convolution of a forward pass, and what happened until the next."""
+
+    where: str             # the model's attribute that holds it
+    convolution: nn.Module
+    sums: Tensor           # its output, and
+    values: Tensor         # that of the last module after it
+    followers: list = field(default_factory=list)
+
+
 def _record(model, x, epsilon):
-    """A forward pass: for each convolution where it stands, the modules that follow it, its output,
-    theirs; and σ."""
+    """The steps of a forward pass, and σ."""
     steps = []
 
     def watch(name):
-        def hook(module, _, out):
+        def hook(module, _, output):
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-                steps.append([name.split(".")[0], module, [], out, out])
+                steps.append(_Step(name.split(".")[0], module, output, output))
             else:
-                steps[-1][2].append(module)
-                steps[-1][4] = out
+                steps[-1].followers.append(module)
+                steps[-1].values = output
         return hook
 
-    hooks = [m.register_forward_hook(watch(name)) for name, m in model.named_modules() if not list(m.children())]
+    leaves = [(name, m) for name, m in model.named_modules() if not list(m.children())]
+    hooks = [module.register_forward_hook(watch(name)) for name, module in leaves]
     training = model.training
     try:
         model.eval()
@@ -193,14 +233,16 @@ def _record(model, x, epsilon):
 
 def _one(pair):
     if len(set(pair)) > 1:
-        raise ValueError(f"kernels, strides and paddings must be the same along both axes, got {pair}")
+        raise ValueError(
+            f"kernels, strides and paddings must be the same along both axes, got {pair}")
     return pair[0]
 
 
 def _activation_name(activation):
     slope = getattr(activation, "negative_slope", None)
-    name = activation if isinstance(activation, str | None) else type(activation).__name__
-    return f"{name}({slope:g})" if slope is not None else name
+    if slope is not None:
+        return f"{type(activation).__name__}({slope:g})"
+    return activation if isinstance(activation, str | None) else type(activation).__name__
 
 
 def _count(module):
