@@ -19,7 +19,8 @@ OUT_OF_BOUND = [
     *((whole(1, 784), value) for value in (0, -1, 785, 10**400)),
     *((number(0, 0.99), value) for value in (-0.01, 1, math.nan, math.inf, -math.inf, 10**400)),
     *((BOUNDS["channels"], value) for value in (
-        (), (4, 16), (4, 16, 64, 64), (0, 16, 64), (4, 16, True), (4, 16, 64.0), ("4", "16", "64"))),
+        (), (4, 16), (4, 16, 64, 64), (0, 16, 64), (4, 16, True), (4, 16, 64.0),
+        ("4", "16", "64"))),
     *((BOUNDS["normalised_layers"], value) for value in (
         (1,), (5,), (2, 2), (3, 2), (2.0, 3), ("2",), (True,), ([2],))),
     *((list_of(whole(1, 9), at_least=2), value) for value in ([], [1], [1, 10], [1, "2"])),
@@ -32,13 +33,15 @@ def short(value):
 
 @pytest.mark.parametrize(("bound", "value"), WRONG_TYPE, ids=short)
 def test_value_of_a_wrong_type_is_a_type_error_with_name_bound_and_value(bound, value):
-    with pytest.raises(TypeError, match=f"^size must be {re.escape(bound.text)}, got {re.escape(repr(value))}$"):
+    message = re.escape(f"size must be {bound.text}, got {value!r}")
+    with pytest.raises(TypeError, match=f"^{message}$"):
         bound.check("size", value)
 
 
 @pytest.mark.parametrize(("bound", "value"), OUT_OF_BOUND, ids=short)
 def test_value_out_of_bound_is_a_value_error_with_name_bound_and_value(bound, value):
-    with pytest.raises(ValueError, match=f"^size must be {re.escape(bound.text)}, got {re.escape(repr(value))}$"):
+    message = re.escape(f"size must be {bound.text}, got {value!r}")
+    with pytest.raises(ValueError, match=f"^{message}$"):
         bound.check("size", value)
 
 

@@ -27,13 +27,15 @@ def leaves(model):
     (DenseVAE, [(784, 7), (7, 3), (7, 3), (3, 7), (7, 784)]),  # one more for σ
 ])
 def test_the_layers_lead_from_784_pixels_to_h_to_z_and_back(cls, widths):
-    assert [(m.in_features, m.out_features) for m in leaves(cls(3, hidden=7)) if isinstance(m, nn.Linear)] == widths
+    assert [(m.in_features, m.out_features) for m in leaves(cls(3, hidden=7))
+            if isinstance(m, nn.Linear)] == widths
 
 
 @pytest.mark.parametrize(("cls", "latent"), [(DenseAE, [nn.Linear]), (DenseVAE, [nn.Linear] * 2)])
-def test_the_hidden_layers_are_activated_and_the_image_is_a_sigmoid_and_nothing_is_normalised(cls, latent):
+def test_hidden_layers_are_activated_the_image_is_a_sigmoid_nothing_is_normalised(cls, latent):
     assert [type(m) for m in leaves(cls(2))] == [
-        nn.Flatten, nn.Linear, nn.LeakyReLU, *latent, nn.Linear, nn.LeakyReLU, nn.Linear, nn.Sigmoid, nn.Unflatten]
+        nn.Flatten, nn.Linear, nn.LeakyReLU, *latent, nn.Linear, nn.LeakyReLU, nn.Linear,
+        nn.Sigmoid, nn.Unflatten]
 
 
 @pytest.mark.parametrize("cls", [DenseAE, DenseVAE])
@@ -47,7 +49,8 @@ def test_a_pixel_that_goes_through_one_hidden_unit_comes_out_at_its_place():
     for p in model.parameters():
         p.zero_()
     pixel = 5 * 28 + 9
-    model.encoder[1].weight[0, pixel] = model.to_z.weight[0, 0] = model.decoder[0][0].weight[0, 0] = 1
+    model.encoder[1].weight[0, pixel] = model.to_z.weight[0, 0] = model.decoder[0][0].weight[0,
+                                                                                             0] = 1
     model.decoder[1].weight[pixel, 0] = 100
     image[0, 0, 5, 9] = 1
     expected = torch.full_like(image, 0.5)  # the sigmoid of 0
@@ -63,10 +66,11 @@ def test_every_weight_and_bias_is_counted(latent_dim, hidden):
     assert count(DenseVAE(latent_dim, hidden)) == ae + inner + latent_dim
 
 
-@pytest.mark.parametrize(("model", "conv", "dense"), [("ae", ConvAE, DenseAE), ("vae", ConvVAE, DenseVAE)])
+@pytest.mark.parametrize(("model", "conv", "dense"),
+                         [("ae", ConvAE, DenseAE), ("vae", ConvVAE, DenseVAE)])
 @pytest.mark.parametrize("latent_dim", [2, 3, 64])
 @pytest.mark.parametrize("channels", [(4, 16, 64), (4, 16, 32)])
-def test_no_other_hidden_layer_makes_the_parameters_as_nearly_those_of_the_convolutional_model(
+def test_hidden_like_conv_comes_nearest_to_the_parameters_of_the_convolutional_model(
         model, conv, dense, latent_dim, channels):
     best, wanted = hidden_like_conv(model, latent_dim, channels), count(conv(latent_dim, channels))
     off = {h: abs(count(dense(latent_dim, h)) - wanted) for h in (best - 1, best, best + 1)}

@@ -77,7 +77,8 @@ def test_a_reader_sees_the_old_content_or_the_new_and_never_a_part(tmp_path):
     path = tmp_path / "file"
     contents = [letter * 300_000 for letter in (b"a", b"b")]
     write_atomically(path, contents[0])
-    writer = threading.Thread(target=lambda: [write_atomically(path, contents[i % 2]) for i in range(100)])
+    writer = threading.Thread(target=lambda: [write_atomically(path, contents[i % 2])
+                                              for i in range(100)])
     writer.start()
     seen = set()
     while writer.is_alive():
@@ -87,7 +88,8 @@ def test_a_reader_sees_the_old_content_or_the_new_and_never_a_part(tmp_path):
 
 
 def test_plain_values_are_lists_rounded_numbers_and_none_for_what_json_lacks():
-    content = {1: torch.tensor([1 / 3, math.nan]), "b": (np.float64(123456.7), np.int64(3)), "c": [True, None, "é"]}
+    content = {1: torch.tensor([1 / 3, math.nan]), "b": (np.float64(123456.7), np.int64(3)),
+               "c": [True, None, "é"]}
     assert plain(content) == {"1": [0.33333, None], "b": [123460.0, 3], "c": [True, None, "é"]}
     assert plain(content, digits=6)["b"] == [123457.0, 3]
 

@@ -52,14 +52,17 @@ def cells(mu, sigma, edges):
     return Normal(mu, sigma).cdf(edges).diff()
 
 
-@pytest.mark.parametrize(("mu", "sigma"), [(0.0, 1.0), (0.5, 0.8), (-1.5, 0.3), (-1.0, 1.1), (0.0, 0.1)])
+@pytest.mark.parametrize(("mu", "sigma"),
+                         [(0.0, 1.0), (0.5, 0.8), (-1.5, 0.3), (-1.0, 1.1), (0.0, 0.1)])
 def test_equation_5_is_equation_3_on_a_finely_discretised_normal(mu, sigma):
-    edges = mu + sigma * torch.linspace(-6, 6, 20_001, dtype=torch.float64)  # all but 2e-9 of N(μ, σ)
+    edges = mu + sigma * torch.linspace(-6, 6, 20_001,
+                                        dtype=torch.float64)  # all but 2e-9 of N(μ, σ)
     mu, sigma = (torch.tensor([v], dtype=torch.float64, requires_grad=True) for v in (mu, sigma))
     fine = discrete_kl(cells(mu, sigma, edges), cells(0.0, 1.0, edges))
     closed = kl_to_standard_normal(mu[None], sigma[None]).sum()
     torch.testing.assert_close(fine, closed, rtol=1e-6, atol=1e-6)
-    fine_gradients, closed_gradients = (torch.autograd.grad(value, (mu, sigma)) for value in (fine, closed))
+    fine_gradients, closed_gradients = (torch.autograd.grad(value, (mu, sigma))
+                                        for value in (fine, closed))
     torch.testing.assert_close(fine_gradients, closed_gradients, rtol=1e-5, atol=1e-5)
 
 
@@ -100,7 +103,8 @@ def test_discrete_kl_of_a_distribution_to_itself_is_zero():
 
 def test_squared_error_is_the_sum_over_the_pixels():
     reconstruction, x = images(seed=1), images(seed=2)
-    expected = [sum((a - b) ** 2 for a, b in zip(r.flatten().tolist(), i.flatten().tolist(), strict=True))
+    expected = [sum((a - b) ** 2
+                    for a, b in zip(r.flatten().tolist(), i.flatten().tolist(), strict=True))
                 for r, i in zip(reconstruction, x, strict=True)]
     assert squared_error(reconstruction, x).tolist() == pytest.approx(expected, rel=1e-5)
 
@@ -125,9 +129,11 @@ def test_the_difference_is_zero_for_a_perfect_black_and_white_image_alone(name):
 
 
 @pytest.mark.parametrize("name", DIFFERENCES)
-@pytest.mark.parametrize("shape", [(1, 1, 28, 28), (3, 28, 28), (3, 1, 1, 28), (1, 28, 28)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1, 28, 28), (3, 28, 28), (3, 1, 1, 28), (1, 28, 28)],
+                         ids=str)
 def test_images_that_would_broadcast_are_refused(name, shape):
-    with pytest.raises(ValueError, match=r"^reconstruction \(3, 1, 28, 28\) and x \(.*differ in shape"):
+    with pytest.raises(ValueError,
+                       match=r"^reconstruction \(3, 1, 28, 28\) and x \(.*differ in shape"):
         DIFFERENCES[name](images(3), torch.zeros(shape))
 
 
@@ -140,12 +146,14 @@ def test_moments_and_distributions_that_would_broadcast_are_refused():
 
 @pytest.mark.parametrize("name", ["l2", "mse", ""])
 def test_an_unknown_difference_is_refused_with_the_known_ones(name):
-    with pytest.raises(ValueError, match="^difference must be one of 'squared_error', 'cross_entropy', got "):
+    with pytest.raises(ValueError,
+                       match="^difference must be one of 'squared_error', 'cross_entropy', got "):
         loss(output(), images(), name)
 
 
 def output(mu=None, sigma=None, reconstruction=None):
-    return Output(images(seed=1) if reconstruction is None else reconstruction, torch.zeros(3, 2), mu, sigma)
+    return Output(images(seed=1) if reconstruction is None else reconstruction, torch.zeros(3, 2),
+                  mu, sigma)
 
 
 @pytest.mark.parametrize("name", DIFFERENCES)
@@ -154,7 +162,8 @@ def test_the_loss_is_difference_plus_weighted_kl_meaned_over_the_batch(name, kl_
     mu, sigma, x = random(3, 2, seed=3), random(3, 2, seed=4) + 0.1, images(seed=2)
     by_image = [DIFFERENCES[name](output().reconstruction[[i]], x[[i]]).item()
                 + kl_weight * kl_to_standard_normal(mu[[i]], sigma[[i]]).item() for i in range(3)]
-    assert loss(output(mu, sigma), x, name, kl_weight).item() == pytest.approx(sum(by_image) / 3, rel=1e-6)
+    assert loss(output(mu, sigma), x, name, kl_weight).item() == pytest.approx(sum(by_image) / 3,
+                                                                               rel=1e-6)
 
 
 def test_by_default_the_kl_term_is_simply_added_to_the_squared_error():
@@ -165,7 +174,8 @@ def test_by_default_the_kl_term_is_simply_added_to_the_squared_error():
 @pytest.mark.parametrize("kl_weight", [0.0, 1.0, 100.0])
 def test_an_autoencoder_has_no_kl_term(kl_weight):
     x = images(seed=2)
-    assert torch.equal(loss(output(), x, kl_weight=kl_weight), squared_error(output().reconstruction, x).mean())
+    assert torch.equal(loss(output(), x, kl_weight=kl_weight),
+                       squared_error(output().reconstruction, x).mean())
 
 
 @pytest.mark.parametrize("name", DIFFERENCES)
@@ -173,7 +183,8 @@ def test_an_autoencoder_has_no_kl_term(kl_weight):
 def test_a_loss_that_is_not_finite_names_the_kl_term_and_the_count(name, value):
     mu = torch.zeros(3, 2)
     mu[1, 0] = mu[2, 1] = value
-    with pytest.raises(ValueError, match="^the loss is not finite: KL divergence for 2 of 3 images$"):
+    with pytest.raises(ValueError,
+                       match="^the loss is not finite: KL divergence for 2 of 3 images$"):
         loss(output(mu, torch.ones(3, 2)), images(seed=2), name)
 
 
@@ -187,7 +198,8 @@ def test_a_reconstruction_that_is_not_a_number_is_named_with_the_count(name):
 
 def test_every_term_that_is_not_finite_is_named():
     broken = torch.full((3, 1, 28, 28), math.nan)
-    with pytest.raises(ValueError, match="squared_error for 3 of 3 images; KL divergence for 3 of 3 images"):
+    with pytest.raises(ValueError,
+                       match="squared_error for 3 of 3 images; KL divergence for 3 of 3 images"):
         loss(output(torch.zeros(3, 2), torch.zeros(3, 2), broken), images(seed=2))
 
 

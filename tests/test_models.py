@@ -41,7 +41,8 @@ def trace(model, x):
 
 
 def convolutions(model, x):
-    return [(m, shape) for m, shape in trace(model, x) if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
+    return [(m, shape) for m, shape in trace(model, x)
+            if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
 
 
 @pytest.mark.parametrize(("cls", "latent_dim", "count"), [
@@ -80,10 +81,12 @@ def test_exactly_layers_2_and_3_are_normalised_in_encoder_and_decoder(cls):
     assert shapes == [(4, 14, 14), (16, 7, 7), (16, 7, 7), (4, 14, 14)]
 
 
-@pytest.mark.parametrize(("layers", "maps"), [((), []), ((4,), [64, 64]), ((2, 3, 4), [4, 16, 64, 64, 16, 4])])
+@pytest.mark.parametrize(("layers", "maps"),
+                         [((), []), ((4,), [64, 64]), ((2, 3, 4), [4, 16, 64, 64, 16, 4])])
 def test_other_layers_can_be_normalised(layers, maps):
     model = ConvAE(2, normalised_layers=layers)
-    assert [shape[0] for m, shape in trace(model, images()) if isinstance(m, nn.BatchNorm2d)] == maps
+    assert [shape[0] for m, shape in trace(model, images())
+            if isinstance(m, nn.BatchNorm2d)] == maps
 
 
 @pytest.mark.parametrize("cls", MODELS)
@@ -95,7 +98,8 @@ def test_leaky_relu_follows_each_hidden_layer_and_no_other(cls):
 def test_normalisation_stands_between_convolution_and_activation():
     kinds = [type(m) for m, _ in trace(ConvAE(2), images())]
     assert [kinds[i - 1:i + 2] for i, kind in enumerate(kinds) if kind is nn.BatchNorm2d] == [
-        [Conv2d, nn.BatchNorm2d, nn.LeakyReLU]] * 2 + [[ConvTranspose2d, nn.BatchNorm2d, nn.LeakyReLU]] * 2
+        [Conv2d, nn.BatchNorm2d, nn.LeakyReLU]] * 2 + [[ConvTranspose2d, nn.BatchNorm2d,
+                                                        nn.LeakyReLU]] * 2
 
 
 @pytest.mark.parametrize("cls", MODELS)
@@ -230,7 +234,8 @@ def triple_sum(convolution, o):
 @torch.no_grad()
 def test_equation_1_is_what_the_first_convolution_computes():
     convolution, x = new(ConvAE, 2).encoder[0][0], images(1)
-    torch.testing.assert_close(convolution(x)[0].double(), triple_sum(convolution, x[0]), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(convolution(x)[0].double(), triple_sum(convolution, x[0]), rtol=1e-5,
+                               atol=1e-6)
 
 
 @torch.no_grad()
@@ -240,8 +245,10 @@ def test_equation_1_is_what_the_second_convolution_computes_from_all_maps_of_lay
     assert layer2.shape == (1, 4, 14, 14)
     # Four of the 16 maps: each takes 49 sums of 4·4·4 terms.
     few = nn.Conv2d(4, 4, 4, 2, 1)
-    few.weight, few.bias = nn.Parameter(convolution.weight[::4]), nn.Parameter(convolution.bias[::4])
-    torch.testing.assert_close(convolution(layer2)[0, ::4].double(), triple_sum(few, layer2[0]), rtol=1e-5, atol=1e-6)
+    few.weight = nn.Parameter(convolution.weight[::4])
+    few.bias = nn.Parameter(convolution.bias[::4])
+    torch.testing.assert_close(convolution(layer2)[0, ::4].double(), triple_sum(few, layer2[0]),
+                               rtol=1e-5, atol=1e-6)
 
 
 def test_equation_2_is_rsample_with_its_gradients():
@@ -264,7 +271,8 @@ def test_equation_2_is_rsample_with_its_gradients():
 def test_every_parameter_of_the_model_learns(cls):
     model, x = new(cls, 2), images(8)
     loss(model(x), x).backward()
-    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+    assert [name for name, p in model.named_parameters() if p.grad is None
+            or not p.grad.isfinite().all()] == []
     without = [name for name, p in model.named_parameters() if not p.grad.any()]
     assert without == []
 
@@ -294,7 +302,8 @@ def test_a_mixed_precision_pass_is_allowed():
 
 @pytest.mark.parametrize("cls", AES + VAES)
 @pytest.mark.parametrize("x", [
-    images()[:, 0], images()[0], images().flatten(1), images().expand(3, 3, 28, 28), images()[..., :27],
+    images()[:, 0], images()[0], images().flatten(1), images().expand(3, 3, 28, 28),
+    images()[..., :27],
     torch.tensor(0.5)], ids=lambda x: "x".join(map(str, x.shape)) or "scalar")
 def test_images_of_a_wrong_shape_are_refused_by_name(cls, x):
     with pytest.raises(ValueError, match=r"^x must have shape \(N, 1, 28, 28\), got \("):
@@ -302,7 +311,8 @@ def test_images_of_a_wrong_shape_are_refused_by_name(cls, x):
 
 
 @pytest.mark.parametrize(("x", "got"), [
-    ((images() * 255).byte(), "torch.uint8"), (images().numpy(), "float32"), (images().double(), "torch.float64"),
+    ((images() * 255).byte(), "torch.uint8"), (images().numpy(), "float32"),
+    (images().double(), "torch.float64"),
     (images() > 0.5, "torch.bool"), (images().tolist(), "list"), (None, "NoneType")],
     ids=["uint8", "numpy", "float64", "bool", "list", "None"])
 @pytest.mark.parametrize("cls", VAES)
@@ -311,7 +321,8 @@ def test_images_of_a_wrong_type_are_refused_by_name(cls, x, got):
         cls(2)(x)
 
 
-@pytest.mark.parametrize("z", [torch.zeros(3, 3), torch.zeros(3, 1), torch.zeros(2), torch.zeros(3, 2, 1, 1)],
+@pytest.mark.parametrize("z", [torch.zeros(3, 3), torch.zeros(3, 1), torch.zeros(2),
+                               torch.zeros(3, 2, 1, 1)],
                          ids=lambda z: "x".join(map(str, z.shape)))
 @pytest.mark.parametrize("cls", VAES)
 def test_latent_vectors_of_a_wrong_width_are_refused_by_name(cls, z):
@@ -319,7 +330,8 @@ def test_latent_vectors_of_a_wrong_width_are_refused_by_name(cls, z):
         cls(2).decode(z)
 
 
-@pytest.mark.parametrize("z", [np.zeros((3, 2), np.float32), torch.zeros(3, 2).long(), torch.zeros(3, 2).double()],
+@pytest.mark.parametrize("z", [np.zeros((3, 2), np.float32), torch.zeros(3, 2).long(),
+                               torch.zeros(3, 2).double()],
                          ids=["numpy", "int64", "float64"])
 @pytest.mark.parametrize("cls", AES)
 def test_latent_vectors_of_a_wrong_type_are_refused_by_name(cls, z):

@@ -21,7 +21,8 @@ MODELS = [name for name in pretrained.SHIPPED if name != "classifier"]
 
 @pytest.fixture(scope="module")
 def mnist():
-    return {train: tuple(part[:256].clone() for part in load_mnist(train)) for train in (True, False)}
+    return {train: tuple(part[:256].clone() for part in load_mnist(train))
+            for train in (True, False)}
 
 
 @pytest.fixture
@@ -80,15 +81,19 @@ def test_the_card_says_all_there_is_to_know(saved, mnist):
 
 
 def test_saving_leaves_two_files_and_returns_the_cards_path(few, tmp_path):
-    path = pretrained.train_and_save(TINY, tmp_path / "new" / "folder", "other_name", progress=False)
+    path = pretrained.train_and_save(TINY, tmp_path / "new" / "folder", "other_name",
+                                     progress=False)
     assert path == tmp_path / "new" / "folder" / "other_name.json"
-    assert sorted(p.name for p in path.parent.iterdir()) == ["other_name.json", "other_name.safetensors"]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["other_name.json",
+                                                             "other_name.safetensors"]
 
 
 def test_training_twice_writes_the_same_bytes(few, tmp_path):
-    first, second = (pretrained.train_and_save(TINY, tmp_path / folder, progress=False) for folder in "ab")
+    first, second = (pretrained.train_and_save(TINY, tmp_path / folder, progress=False)
+                     for folder in "ab")
     assert first.read_bytes() == second.read_bytes()
-    assert first.with_suffix(".safetensors").read_bytes() == second.with_suffix(".safetensors").read_bytes()
+    weights = [path.with_suffix(".safetensors").read_bytes() for path in (first, second)]
+    assert weights[0] == weights[1]
 
 
 def test_loading_leaves_the_callers_generator_alone(saved):
@@ -105,31 +110,36 @@ def test_a_changed_byte_is_refused_with_the_file_and_the_remedy(saved, position)
     content = bytearray(path.read_bytes())
     content[position] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"conv_vae_2d\.safetensors have SHA-256 .*card says .*delete both files"):
+    with pytest.raises(ValueError,
+                       match=r"safetensors have SHA-256 .*card says .*delete both files"):
         pretrained.load(saved, "conv_vae_2d")
 
 
-def test_a_changed_byte_in_shipped_weights_is_refused_with_a_way_to_restore_them(monkeypatch, tmp_path):
+def test_a_changed_byte_in_shipped_weights_is_refused_with_a_way_to_restore_them(monkeypatch,
+                                                                                 tmp_path):
     for suffix in (".json", ".safetensors"):
         shutil.copy(pretrained.weights_dir() / f"conv_ae_2d{suffix}", tmp_path)
     monkeypatch.setenv("CONVAE_WEIGHTS", str(tmp_path))
     assert load_pretrained("conv_ae_2d").latent_dim == 2
     path = tmp_path / "conv_ae_2d.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=r"conv_ae_2d\.safetensors have .*git checkout.*python -m convae reproduce"):
+    with pytest.raises(ValueError,
+                       match=r"safetensors have .*git checkout.*python -m convae reproduce"):
         load_pretrained("conv_ae_2d")
 
 
 @pytest.mark.parametrize(("suffix", "what"), [(".json", "card"), (".safetensors", "weights")])
 def test_a_missing_file_is_named(saved, suffix, what):
     (saved / f"conv_vae_2d{suffix}").unlink()
-    with pytest.raises(ValueError, match=rf"^{what} .*conv_vae_2d\{suffix} cannot be read: No such file"):
+    with pytest.raises(ValueError,
+                       match=rf"^{what} .*conv_vae_2d\{suffix} cannot be read: No such file"):
         pretrained.load(saved, "conv_vae_2d")
 
 
 @pytest.mark.parametrize(("content", "what"), [
     (b"", "is not JSON"), (b'{"name": ', "is not JSON"), (b"\xff\xfe", "is not JSON"),
-    (b"[]", "has no name, recipe or sha256"), (b'{"name": "conv_vae_2d"}', "has no name, recipe or sha256"),
+    (b"[]", "has no name, recipe or sha256"),
+    (b'{"name": "conv_vae_2d"}', "has no name, recipe or sha256"),
 ], ids=["empty", "cut", "binary", "list", "incomplete"])
 def test_a_card_that_is_none_is_refused_with_its_path(saved, content, what):
     (saved / "conv_vae_2d.json").write_bytes(content)
@@ -151,7 +161,8 @@ def test_a_card_with_a_wrong_recipe_is_refused_by_the_field(saved):
 def test_an_unknown_name_is_refused_with_the_known_ones(use, name):
     with pytest.raises(ValueError) as caught:
         use(name)
-    assert f"{name!r} is shipped; the names are {', '.join(pretrained.SHIPPED)}" in str(caught.value)
+    names = ", ".join(pretrained.SHIPPED)
+    assert f"{name!r} is shipped; the names are {names}" in str(caught.value)
 
 
 # Trained on the way
@@ -162,13 +173,16 @@ def test_a_model_is_trained_once_and_then_read_from_the_cache(few, cache, monkey
     assert sorted(p.name for p in cache.iterdir()) == [f"{name}.json", f"{name}.safetensors"]
     monkeypatch.setattr(pretrained, "train_side_by_side", not_trained)
     second, = load_or_train(TINY)
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert all(torch.equal(a, b)
+               for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
-def test_models_come_in_the_order_asked_for_and_only_missing_ones_are_trained(few, cache, monkeypatch):
+def test_models_come_in_the_order_asked_for_and_only_missing_ones_are_trained(few, cache,
+                                                                              monkeypatch):
     load_or_train(TINY)
     train_side_by_side, trained = pretrained.train_side_by_side, []
-    monkeypatch.setattr(pretrained, "train_side_by_side", lambda jobs: (trained.extend(jobs), train_side_by_side(jobs)))
+    monkeypatch.setattr(pretrained, "train_side_by_side",
+                        lambda jobs: (trained.extend(jobs), train_side_by_side(jobs)))
     other = attrs.evolve(TINY, seed=1)
     third = attrs.evolve(TINY, model="ae", latent_dim=3)
     models = load_or_train(third, TINY, other)
@@ -193,7 +207,8 @@ def test_a_missing_model_is_trained_on_all_of_mnist_in_a_process_of_its_own(monk
     assert measured == pytest.approx(model.card["test"], rel=0, abs=1e-3)
 
 
-def test_an_interruption_before_the_card_leaves_a_model_that_does_not_count(few, cache, monkeypatch):
+def test_an_interruption_before_the_card_leaves_a_model_that_does_not_count(few, cache,
+                                                                            monkeypatch):
     write = pretrained.write_atomically
 
     def interrupted(path, content):
@@ -220,7 +235,8 @@ def test_an_interruption_in_training_leaves_no_file(few, cache, monkeypatch):
     assert not cache.exists() or list(cache.iterdir()) == []
 
 
-def test_reproducing_skips_what_an_interrupted_run_has_finished_and_nothing_else(monkeypatch, tmp_path):
+def test_reproducing_skips_what_an_interrupted_run_has_finished_and_nothing_else(monkeypatch,
+                                                                                 tmp_path):
     trained = []
     monkeypatch.setattr(pretrained, "train_side_by_side", trained.extend)
     for name in ("conv_ae_2d", "conv_ae_3d", "classifier"):
@@ -229,7 +245,8 @@ def test_reproducing_skips_what_an_interrupted_run_has_finished_and_nothing_else
     card["recipe"]["seed"] = 1
     (tmp_path / "conv_ae_3d.json").write_text(json.dumps(card))  # of an older, other recipe
     pretrained.train_shipped(tmp_path)
-    assert [job[2] for job in trained] == ["conv_ae_3d", "conv_ae_64d", "conv_vae_2d", "conv_vae_3d", "conv_vae_64d"]
+    assert [job[2] for job in trained] == ["conv_ae_3d", "conv_ae_64d", "conv_vae_2d",
+                                           "conv_vae_3d", "conv_vae_64d"]
     assert all(job == (pretrained.shipped_recipe(job[2]), tmp_path, job[2]) for job in trained)
 
 
@@ -263,7 +280,8 @@ def test_a_shipped_models_test_loss_is_the_one_in_its_card(name, unseen):
 
 def test_a_shipped_model_with_more_latent_variables_reconstructs_better():
     for model in ("ae", "vae"):
-        errors = [pretrained.load_card(f"conv_{model}_{d}d")["test"]["difference"] for d in (2, 3, 64)]
+        errors = [pretrained.load_card(f"conv_{model}_{d}d")["test"]["difference"]
+                  for d in (2, 3, 64)]
         assert errors == sorted(errors, reverse=True)
 
 

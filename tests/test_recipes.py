@@ -37,12 +37,14 @@ def test_every_field_has_a_bound():
 def test_value_out_of_its_bound_is_refused_by_name(name, value):
     if name == "normalised_layers" and value == ():
         pytest.skip("no layer need be normalised")
-    with pytest.raises((TypeError, ValueError), match=f"^{name} must be .*, got {re.escape(repr(value))}$"):
+    with pytest.raises((TypeError, ValueError),
+                       match=f"^{name} must be .*, got {re.escape(repr(value))}$"):
         Recipe.from_dict({**base(name).to_dict(), name: value})
 
 
 def test_unknown_field_is_refused_by_name_with_the_known_ones():
-    with pytest.raises(ValueError, match="^a conv recipe has no beta, learning_rat; its fields are model, "):
+    with pytest.raises(ValueError,
+                       match="^a conv recipe has no beta, learning_rat; its fields are model, "):
         Recipe.from_dict({"model": "vae", "latent_dim": 2, "learning_rat": 0.1, "beta": 4})
     with pytest.raises(ValueError, match="^a conv recipe has no epoch;"):
         Recipe.from_name("conv_vae_2d", epoch=3)
@@ -72,11 +74,13 @@ def test_name_gives_architecture_model_and_dimension_and_comes_back(name, expect
 
 
 @pytest.mark.parametrize("name", [
-    "", "conv", "conv_vae", "conv_vae_64", "conv_vae_d", "conv_vae_xd", "conv_vae_2.5d", "conv_vae_-1d",
+    "", "conv", "conv_vae", "conv_vae_64", "conv_vae_d", "conv_vae_xd", "conv_vae_2.5d",
+    "conv_vae_-1d",
     "conv_vae_02d", "conv_vae_0d", "conv_vae_+2d", "conv_vae_ 2d", "conv_vae_2d ", "conv_vae_2d\n",
     "conv_vae_1_0d", "conv_vae_２d", "conv-vae-2d", "CONV_VAE_2D", None, 2, ("conv", "vae", 2)])
 def test_name_that_reads_otherwise_is_refused_with_an_example(name):
-    with pytest.raises(ValueError, match=re.escape(f"_DIMENSIONd, like conv_vae_64d; got {name!r}")):
+    with pytest.raises(ValueError,
+                       match=re.escape(f"_DIMENSIONd, like conv_vae_64d; got {name!r}")):
         Recipe.from_name(name)
 
 
@@ -100,7 +104,8 @@ def test_recipe_is_frozen(name):
 
 def test_recipes_are_hashable_and_equal_by_value_also_after_pickling():
     recipe = Recipe.from_name("conv_vae_2d")
-    assert len({recipe, ConvRecipe("vae", 2), ConvRecipe("vae", 3), pickle.loads(pickle.dumps(recipe))}) == 2
+    assert len({recipe, ConvRecipe("vae", 2), ConvRecipe("vae", 3),
+                pickle.loads(pickle.dumps(recipe))}) == 2
 
 
 @pytest.mark.parametrize("name", OTHER)
@@ -121,7 +126,8 @@ def test_key_is_the_same_in_every_process():
 
 
 def test_equal_recipes_have_equal_keys_however_the_numbers_are_written():
-    one, other = ConvRecipe("vae", 2, kl_weight=1, slope=0), ConvRecipe("vae", 2, kl_weight=1.0, slope=0.0)
+    one, other = ConvRecipe("vae", 2, kl_weight=1, slope=0), ConvRecipe("vae", 2, kl_weight=1.0,
+                                                                        slope=0.0)
     assert one == other
     assert one.key == other.key
     assert ConvRecipe("vae", 2, channels=[4, 16, 64]).key == ConvRecipe("vae", 2).key
@@ -141,7 +147,8 @@ def test_recipe_comes_back_from_json_equal(recipe):
 def test_what_the_paper_states_is_marked_with_its_section_and_the_rest_is_a_choice():
     stated = {name for name, f in FIELDS.items() if f.metadata["stated"]}
     assert stated == {"model", "latent_dim", "architecture", "normalised_layers"}
-    assert [name for name in stated if not re.search(r"\b[34]\.?\d?", FIELDS[name].metadata["note"])] == []
+    assert [name for name in stated
+            if not re.search(r"\b[34]\.?\d?", FIELDS[name].metadata["note"])] == []
     assert [name for name, f in FIELDS.items() if not f.metadata["note"]] == []
 
 

@@ -10,8 +10,10 @@ from convae.data import check_images, to_tensors
 
 
 @pytest.mark.parametrize(("train", "n", "first", "counts"), [
-    (True, 60_000, [5, 0, 4, 1, 9, 2, 1, 3, 1, 4], [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]),
-    (False, 10_000, [7, 2, 1, 0, 4, 1, 4, 9, 5, 9], [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])])
+    (True, 60_000, [5, 0, 4, 1, 9, 2, 1, 3, 1, 4],
+     [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]),
+    (False, 10_000, [7, 2, 1, 0, 4, 1, 4, 9, 5, 9],
+     [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])])
 def test_mnist_has_its_images_labels_and_order(train, n, first, counts):
     images, labels = load_mnist(train)
     assert (images.shape, images.dtype) == ((n, 1, 28, 28), torch.float32)
@@ -67,17 +69,20 @@ def spoilt(value, *where):
     (good() * 255, "outside [0, 1] in 4 of 4 images; the first is image 0, from "),
     (spoilt(float("nan"), 3), "not finite in 1 of 6 images; the first is image 3"),
     (spoilt(float("inf"), 1, 2), "not finite in 2 of 6 images; the first is image 1, from 0"),
-    (spoilt(float("-inf"), 0), "not finite in 1 of 6 images; the first is image 0, from -inf to 0."),
+    (spoilt(float("-inf"), 0),
+     "not finite in 1 of 6 images; the first is image 0, from -inf to 0."),
     (good()[:, 0], "must have shape (N, 1, 28, 28) with N at least 1, got (4, 28, 28)"),
     (good()[:0], "must have shape (N, 1, 28, 28) with N at least 1, got (0, 1, 28, 28)"),
-    (good().expand(4, 3, 28, 28), "must have shape (N, 1, 28, 28) with N at least 1, got (4, 3, 28, 28)")])
+    (good().expand(4, 3, 28, 28),
+     "must have shape (N, 1, 28, 28) with N at least 1, got (4, 3, 28, 28)")])
 def test_wrong_images_are_refused_with_the_name_the_fault_and_the_first(images, message):
     with pytest.raises(ValueError, match=r"^parts\b.*" + re.escape(message)):
         check_images(images, "parts")
 
 
 @pytest.mark.parametrize(("images", "got"), [
-    (good().byte(), "torch.uint8"), (good().numpy(), "float32"), ([[0.5]], "list"), (None, "NoneType")],
+    (good().byte(), "torch.uint8"), (good().numpy(), "float32"), ([[0.5]], "list"),
+    (None, "NoneType")],
     ids=["uint8", "numpy", "list", "None"])
 def test_images_that_are_no_floating_point_tensor_are_refused_by_name(images, got):
     with pytest.raises(TypeError, match=f"^parts must be a floating-point tensor, got {got}$"):

@@ -23,7 +23,8 @@ def digits():
 
 @pytest.fixture
 def few(monkeypatch, digits):
-    monkeypatch.setattr(classifier, "load_mnist", lambda train: digits if train else pytest.fail("test images"))
+    monkeypatch.setattr(classifier, "load_mnist",
+                        lambda train: digits if train else pytest.fail("test images"))
 
 
 def digest(model):
@@ -67,7 +68,8 @@ def test_training_is_reproducible_and_leaves_the_callers_generator_alone(few):
 
 
 def test_another_seed_gives_another_classifier(few):
-    first, second = (train_classifier(attrs.evolve(SHORT, seed=s), progress=False).model for s in (2, 3))
+    first, second = (train_classifier(attrs.evolve(SHORT, seed=s), progress=False).model
+                     for s in (2, 3))
     assert digest(first) != digest(second)
 
 

@@ -9,7 +9,8 @@ from convae.fast import conv
 # (maps in, maps out, kernel, stride, padding, height): the paper's conv, then shapes for which
 # PyTorch computes
 PAPER = [(1, 4, 4, 2, 1, 28), (4, 16, 4, 2, 1, 14), (16, 64, 3, 2, 0, 7), (64, 5, 3, 2, 0, 3)]
-OTHERS = [(2, 3, 4, 2, 1, 7), (2, 3, 3, 2, 0, 8), (2, 3, 3, 1, 1, 7), (2, 3, 5, 2, 2, 9), (2, 3, 4, 2, 0, 10), (2, 3, 3, 2, 1, 7)]
+OTHERS = [(2, 3, 4, 2, 1, 7), (2, 3, 3, 2, 0, 8), (2, 3, 3, 1, 1, 7), (2, 3, 5, 2, 2, 9),
+          (2, 3, 4, 2, 0, 10), (2, 3, 3, 2, 1, 7)]
 
 
 def pair(cls, maps, out, kernel, stride=1, padding=0, **options):
@@ -25,14 +26,16 @@ def outputs_and_gradients(layer, x):
     layer.zero_grad()
     y = layer(x)
     (y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)).sum().backward()
-    return {"output": y.detach(), "input": x.grad, **{name: p.grad.clone() for name, p in layer.named_parameters()}}
+    return {"output": y.detach(), "input": x.grad,
+            **{name: p.grad.clone() for name, p in layer.named_parameters()}}
 
 
 def assert_alike(ours, torch_layer, x):
     got, expected = outputs_and_gradients(ours, x), outputs_and_gradients(torch_layer, x)
     assert got.keys() == expected.keys()
     for name in expected:
-        torch.testing.assert_close(got[name], expected[name], rtol=1e-10, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(got[name], expected[name], rtol=1e-10, atol=1e-10,
+                                   msg=lambda m, n=name: f"{n}: {m}")
 
 
 @pytest.mark.parametrize("shape", PAPER + OTHERS, ids=str)
@@ -41,11 +44,13 @@ def assert_alike(ours, torch_layer, x):
 def test_a_convolution_is_pytorchs(shape, bias, layout):
     *layer, height = shape
     ours, torch_layer = pair("Conv2d", *layer, bias=bias)
-    x = torch.randn(3, shape[0], height, height, dtype=torch.double).contiguous(memory_format=layout)
+    x = torch.randn(3, shape[0], height, height,
+                    dtype=torch.double).contiguous(memory_format=layout)
     assert_alike(ours, torch_layer, x)
 
 
-@pytest.mark.parametrize("shape", [(*s[:5], h) for s, h in zip(PAPER, (14, 7, 3, 1), strict=True)] + OTHERS, ids=str)
+@pytest.mark.parametrize("shape", [(*s[:5], h) for s, h in zip(PAPER, (14, 7, 3, 1),
+                                                               strict=True)] + OTHERS, ids=str)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_a_transposed_convolution_is_pytorchs(shape, bias, layout):
@@ -55,8 +60,10 @@ def test_a_transposed_convolution_is_pytorchs(shape, bias, layout):
     assert_alike(ours, torch_layer, x)
 
 
-OPTIONS = [("Conv2d", {"groups": 2}), ("Conv2d", {"dilation": 2}), ("Conv2d", {"padding_mode": "circular"}),
-           ("Conv2d", {"stride": 1}), ("ConvTranspose2d", {"groups": 2}), ("ConvTranspose2d", {"dilation": 2}),
+OPTIONS = [("Conv2d", {"groups": 2}), ("Conv2d", {"dilation": 2}),
+           ("Conv2d", {"padding_mode": "circular"}),
+           ("Conv2d", {"stride": 1}), ("ConvTranspose2d", {"groups": 2}),
+           ("ConvTranspose2d", {"dilation": 2}),
            ("ConvTranspose2d", {"output_padding": 1}), ("ConvTranspose2d", {"stride": 1})]
 
 
@@ -79,7 +86,8 @@ def test_one_output_of_grouped_maps_is_pytorchs():
     assert_alike(ours, torch_layer, torch.randn(2, 4, 3, 3, dtype=torch.double))
 
 
-@pytest.mark.parametrize("cls, height", [("Conv2d", 7), ("Conv2d", 3), ("ConvTranspose2d", 3), ("ConvTranspose2d", 1)])
+@pytest.mark.parametrize("cls, height", [("Conv2d", 7), ("Conv2d", 3), ("ConvTranspose2d", 3),
+                                         ("ConvTranspose2d", 1)])
 def test_a_single_image_without_a_batch_is_pytorchs(cls, height):
     ours, torch_layer = pair(cls, 2, 4, 3, 2, 0)
     x = torch.randn(2, height, height, dtype=torch.double)
@@ -99,7 +107,8 @@ def test_an_output_size_is_heeded():
 
 
 @pytest.mark.parametrize("cls, kernel, padding, height", [
-    ("Conv2d", 4, 1, 6), ("Conv2d", 3, 0, 5), ("ConvTranspose2d", 4, 1, 3), ("ConvTranspose2d", 3, 0, 2)])
+    ("Conv2d", 4, 1, 6), ("Conv2d", 3, 0, 5), ("ConvTranspose2d", 4, 1, 3),
+    ("ConvTranspose2d", 3, 0, 2)])
 def test_gradients_of_gradients_are_right(cls, kernel, padding, height):
     layer, _ = pair(cls, 2, 2, kernel, 2, padding)
     x = torch.randn(1, 2, height, height, dtype=torch.double, requires_grad=True)
@@ -116,12 +125,14 @@ def test_the_paper_s_layers_take_the_faster_way(monkeypatch):
 
     x = torch.rand(2, 1, 28, 28)
     loss(ConvVAE(2)(x), x).backward()
-    assert sorted(calls) == ["_by_kernel_row"] * 2 + ["_by_phase"] * 3  # 3 decoder conv, 2 of the encoder's gradients
+    # Three layers of the decoder, and two of the encoder's gradients.
+    assert sorted(calls) == ["_by_kernel_row"] * 2 + ["_by_phase"] * 3
 
 
 @pytest.mark.parametrize("kernel, padding, height", [(4, 1, 7), (3, 0, 1)])
 def test_autocast_is_left_to_pytorch(kernel, padding, height):
-    ours, torch_layer = (layer.float() for layer in pair("ConvTranspose2d", 4, 2, kernel, 2, padding))
+    ours, torch_layer = (layer.float()
+                         for layer in pair("ConvTranspose2d", 4, 2, kernel, 2, padding))
     x = torch.rand(2, 4, height, height)
     with torch.autocast("cpu", torch.bfloat16):
         assert ours(x).dtype == torch_layer(x).dtype == torch.bfloat16

@@ -19,7 +19,8 @@ def test_the_singular_vectors_are_kept():
     matrix = torch.randn(1, 5, 8, dtype=torch.double)
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     core = u.mT @ orthogonalise(matrix) @ v.mT  # diagonal, if it has the matrix's singular vectors
-    torch.testing.assert_close(core, torch.diag_embed(core.diagonal(dim1=1, dim2=2)), rtol=0, atol=1e-8)
+    torch.testing.assert_close(core, torch.diag_embed(core.diagonal(dim1=1, dim2=2)), rtol=0,
+                               atol=1e-8)
 
 
 def test_a_matrix_does_not_depend_on_those_computed_with_it():
@@ -50,7 +51,8 @@ def test_a_tall_matrix_takes_longer_steps():
     p = torch.nn.Parameter(torch.zeros(8, 2))
     p.grad = torch.eye(8, 2)
     Muon([p], lr=1.0).step()
-    assert torch.linalg.svdvals(p.detach()).max() == pytest.approx(2.0, rel=0.3)  # √(8/2) times an orthogonal one
+    longest = torch.linalg.svdvals(p.detach()).max()
+    assert longest == pytest.approx(2.0, rel=0.3)  # √(8/2) times an orthogonal step
 
 
 def test_momentum_keeps_the_old_direction():
@@ -96,7 +98,8 @@ def test_a_group_added_later_is_checked_too():
 
 
 @pytest.mark.parametrize("numbers", [
-    {"lr": -1.0}, {"lr": float("nan")}, {"lr": 1.0, "momentum": 1.0}, {"lr": 1.0, "momentum": -0.1}])
+    {"lr": -1.0}, {"lr": float("nan")}, {"lr": 1.0, "momentum": 1.0},
+    {"lr": 1.0, "momentum": -0.1}])
 def test_numbers_out_of_range_are_refused(numbers):
     with pytest.raises(ValueError, match="Muon needs"):
         Muon([torch.nn.Parameter(torch.ones(2, 2))], **numbers)
