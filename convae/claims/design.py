@@ -80,13 +80,13 @@ def one_universe(choices: dict, seed: int) -> dict[tuple[str, str], Task]:
 
     A model is the same in two universes that differ only in choices which it does not have.
     """
-    conv = (("ae", 2), ("vae", 2), ("vae", 3), ("vae", 64))
-    dense = (("ae", 2), ("vae", 2), ("vae", 64))
+    conv = [("ae", 2), ("vae", 2), ("vae", 3), ("vae", 64)]
+    dense = [("ae", 2), ("vae", 2), ("vae", 64)]
     tasks = {}
-    for model, d in conv:
-        tasks["conv", f"{model}_{d}d"] = measure.task(_recipe("conv", model, d, seed, choices))
-    for model, d in dense:
-        tasks["small", f"{model}_{d}d"] = measure.task(_recipe("dense", model, d, seed, choices))
+    for family, architecture, models in (("conv", "conv", conv), ("small", "dense", dense)):
+        for model, d in models:
+            recipe = _recipe(architecture, model, d, seed, choices)
+            tasks[family, f"{model}_{d}d"] = measure.task(recipe)
     return tasks
 
 

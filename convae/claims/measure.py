@@ -65,22 +65,16 @@ def run(recipe: Recipe, held_out: int) -> dict:
     trained_on = images[order[held_out:].sort().values] if held_out else images
     model, history = train(recipe, trained_on, progress=False, device="cpu")
     trained = time.perf_counter()
-    numbers = measure(model, recipe, trained_on, images[order[:held_out]])
-    seconds = {"training": trained - started, "measuring": time.perf_counter() - trained}
-    versions = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "measurement": VERSION,
-    }
     record = {
         "recipe": recipe.to_dict(),
         "held_out": held_out,
         "parameters": count(model),
         "training_loss": history[-1],
-        **numbers,
-        "seconds": seconds,
-        "versions": versions,
+        **measure(model, recipe, trained_on, images[order[:held_out]]),
     }
+    record["seconds"] = {"training": trained - started, "measuring": time.perf_counter() - trained}
+    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    record["versions"] = {**versions, "measurement": VERSION}
     return plain(record, digits=6)
 
 

@@ -73,23 +73,18 @@ def all_universes(claims: dict, universes: list[dict]) -> Figure:
     criteria = _with_universes(claims)
     passes = np.array([_passes(criterion) for criterion in criteria.values()])
     order = np.lexsort([*passes[::-1], -passes.sum(0)])  # most passes first, then claim by claim
-    choices = _choices(next(iter(criteria.values())))
+    choices = _choices(criteria)
     figure = new_figure(12, 0.27 * (len(criteria) + len(choices)) + 1.6)
     above, below = figure.subplots(2, 1, height_ratios=(len(criteria), len(choices)), sharex=True)
-    colours = ListedColormap([FAILS, HOLDS])
-    _cells(above, passes[:, order], colours, largest=1)
-    above.set_yticks(np.arange(len(criteria)) + 0.5, criteria, fontweight="bold")
-    margin = len(universes) + 0.4
-    small = {"va": "center", "color": INK}
-    for y, row in enumerate(passes):
-        above.text(margin, y + 0.5, f"{row.mean():.0%}", fontsize=9, **small)
+    _cells(above, passes[:, order], ListedColormap([FAILS, HOLDS]), criteria, fontweight="bold")
+    shares = [f"{share:.0%}" for share in passes.mean(1)]
+    _write_beside(above, shares, fontsize=9)
     levels = np.zeros((len(choices), len(universes)))
     for y, (name, values) in enumerate(choices.items()):
-        chosen = [results.choice_text(universes[number][name]) for number in order]
+        chosen = _values_of(name, universes, order)
         levels[y] = [values.index(value) for value in chosen]
-        below.text(margin, y + 0.5, " · ".join(values), fontsize=8, **small)
-    _cells(below, levels, GREYS, largest=2)
-    below.set_yticks(np.arange(len(choices)) + 0.5, map(results.choice_text, choices))
+    _cells(below, levels, GREYS, map(results.choice_text, choices))
+    _write_beside(below, map(" · ".join, choices.values()), fontsize=8)
     for axes in (above, below):
         axes.tick_params(labelsize=9)
         axes.set_xticks([])
@@ -109,36 +104,14 @@ def specification_curve(name: str, claim: dict, universes: list[dict]) -> Figure
     """
     criterion = claim["criteria"][0]
     order = np.argsort(criterion["universes"]["effects"])
-    effects = np.array(criterion["universes"]["effects"])[order]
-    by_seed = np.array(criterion["universes"]["by_seed"])[order]  # (universes, seeds)
-    passes = _passes(criterion)[order]
-    choices = _choices(criterion)
-    rows = [(choice, value) for choice, values in choices.items() for value in values]
-    figure = new_figure(12, 2.6 + 0.21 * len(rows))
-    above, below = figure.subplots(2, 1, height_ratios=(2.6, 0.21 * len(rows)), sharex=True)
-    x = np.arange(len(order))
-    above.vlines(x, by_seed.min(1), by_seed.max(1), color=FAINT, linewidth=1, zorder=1)
-    every_x = np.repeat(x, by_seed.shape[1])
-    above.scatter(every_x, by_seed, s=7, color=FAINT, linewidth=0, zorder=2)
-    for chosen, edge, face in ((passes, HOLDS, HOLDS), (~passes, FAILS, "white")):
-        above.scatter(x[chosen], effects[chosen], s=30, facecolor=face, edgecolor=edge, zorder=3)
-    above.axhline(criterion["threshold"], color=INK, linestyle="--", linewidth=1)
-    above.axhspan(criterion["low"], criterion["high"], color=FAINT, alpha=0.35, linewidth=0)
-    if criterion["unit"] == "times":
-        _log_axis(above, "y")
-    elif criterion["unit"] == "share":
-        above.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-    colours = np.where(passes, HOLDS, FAILS)
-    for y, (choice, value) in enumerate(rows):
-        values = [results.choice_text(universes[number][choice]) for number in order]
-        chosen = np.array(values) == value
-        below.scatter(x[chosen], np.full(chosen.sum(), y), s=16, marker="s", color=colours[chosen])
-        if y and rows[y - 1][0] != choice:
-            below.axhline(y - 0.5, color="#dddddd", linewidth=0.8)
-    labels = [f"{results.choice_text(choice)}: {value}" for choice, value in rows]
-    below.set_yticks(range(len(rows)), labels, fontsize=8)
-    below.set(ylim=(len(rows) - 0.4, -0.6), xlim=(-0.7, len(universes) - 0.3))
-    below.set(xticks=[], xlabel="universes, by effect")
+    choices = _choices({name: criterion})
+    height = 0.21 * sum(map(len, choices.values()))
+    figure = new_figure(12, 2.6 + height)
+    above, below = figure.subplots(2, 1, height_ratios=(2.6, height), sharex=True)
+    _effects_in_order(above, criterion, order)
+    colours = np.where(_passes(criterion)[order], HOLDS, FAILS)
+    _choices_in_order(below, choices, universes, order, colours)
+    below.set(xlim=(-0.7, len(universes) - 0.3), xticks=[], xlabel="universes, by effect")
     _hide_spines(above, "top", "right")
     _hide_spines(below, "top", "right")
     key = ("circles: universes, dots: their seeds, dashed: the threshold, "
@@ -154,27 +127,23 @@ def explained(claims: dict) -> Figure:
     in all other columns, too.
     """
     criteria = _with_universes(claims)
-    choices = _choices(next(iter(criteria.values())))
+    choices = _choices(criteria)
     shares = np.zeros((len(criteria), len(choices) + 1))
     significant = np.zeros(shares.shape, bool)
     for y, criterion in enumerate(criteria.values()):
         universes = criterion["universes"]
-        for x, choice in enumerate(universes["choices"].values()):
-            shares[y, x] = choice["explains"]
-            significant[y, x] = choice["p"] < 0.05
-        shares[y, -1] = universes["seeds_explain"]
+        of_choices = universes["choices"].values()
+        shares[y] = [*(choice["explains"] for choice in of_choices), universes["seeds_explain"]]
+        significant[y, :-1] = [choice["p"] < 0.05 for choice in of_choices]
     figure = new_figure(10, 0.3 * len(criteria) + 1)
     axes = figure.subplots()
-    _cells(axes, shares, "Blues", largest=1)
+    _cells(axes, shares, "Blues", criteria, fontweight="bold")
     axes.axvline(len(choices), color="white", linewidth=8)
     for y, x in np.argwhere(shares >= 0.05):
-        weight = "bold" if significant[y, x] else "normal"
-        colour = INK if significant[y, x] or x == len(choices) else FAINT
-        if shares[y, x] > 0.6:
-            colour = "white"
-        axes.text(x + 0.5, y + 0.5, f"{shares[y, x]:.0%}", ha="center", va="center",
-                  fontsize=9, fontweight=weight, color=colour)
-    axes.set_yticks(np.arange(len(criteria)) + 0.5, criteria, fontweight="bold")
+        share, sure = shares[y, x], significant[y, x]
+        colour = INK if sure or x == len(choices) else FAINT
+        axes.text(x + 0.5, y + 0.5, f"{share:.0%}", ha="center", va="center", fontsize=9,
+                  fontweight="bold" if sure else "normal", color="white" if share > 0.6 else colour)
     columns = [*map(results.choice_text, choices), "chance alone"]
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns, fontsize=9)
     panel_title(axes, "", "share of the variance between universes that each choice explains "
@@ -246,11 +215,53 @@ def _legend():
     ]
 
 
-def _cells(axes, values, colours, largest):
+def _effects_in_order(axes, criterion, order):
+    effects = np.array(criterion["universes"]["effects"])[order]
+    by_seed = np.array(criterion["universes"]["by_seed"])[order]  # (universes, seeds)
+    passes = _passes(criterion)[order]
+    x = np.arange(len(order))
+    axes.vlines(x, by_seed.min(1), by_seed.max(1), color=FAINT, linewidth=1, zorder=1)
+    for of_seed in by_seed.T:
+        axes.scatter(x, of_seed, s=7, color=FAINT, linewidth=0, zorder=2)
+    for chosen, edge, face in ((passes, HOLDS, HOLDS), (~passes, FAILS, "white")):
+        axes.scatter(x[chosen], effects[chosen], s=30, facecolor=face, edgecolor=edge, zorder=3)
+    axes.axhline(criterion["threshold"], color=INK, linestyle="--", linewidth=1)
+    axes.axhspan(criterion["low"], criterion["high"], color=FAINT, alpha=0.35, linewidth=0)
+    if criterion["unit"] == "times":
+        _log_axis(axes, "y")
+    elif criterion["unit"] == "share":
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+
+
+def _choices_in_order(axes, choices, universes, order, colours):
+    labels = []
+    for name, values in choices.items():
+        if labels:
+            axes.axhline(len(labels) - 0.5, color="#dddddd", linewidth=0.8)
+        chosen = _values_of(name, universes, order)
+        for value in values:
+            x = np.flatnonzero(chosen == value)
+            y = np.full(len(x), len(labels))
+            axes.scatter(x, y, s=16, marker="s", color=colours[x])
+            labels.append(f"{results.choice_text(name)}: {value}")
+    axes.set_yticks(range(len(labels)), labels, fontsize=8)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+
+
+def _cells(axes, values, colours, labels, **font):
+    """Coloured cells, a row a label, from 0 to the largest whole value."""
+    largest = max(1, values.max())
     axes.pcolormesh(values, cmap=colours, vmin=0, vmax=largest, edgecolors="white", linewidth=1)
+    axes.set_yticks(np.arange(len(values)) + 0.5, labels, **font)
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def _write_beside(axes, texts, fontsize):
+    _, right = axes.get_xlim()
+    for y, text in enumerate(texts):
+        axes.text(right + 0.4, y + 0.5, text, va="center", fontsize=fontsize, color=INK)
 
 
 def _hide_spines(axes, *sides):
@@ -273,12 +284,17 @@ def _with_universes(claims):
     return {name: criterion for name, criterion in primary.items() if criterion["universes"]}
 
 
-def _choices(criterion):
+def _choices(criteria):
     """The choices with their values as text, the default first."""
     choices = {}
-    for name, choice in criterion["universes"]["choices"].items():
+    first, *_ = criteria.values()
+    for name, choice in first["universes"]["choices"].items():
         choices[name] = [results.choice_text(level["value"]) for level in choice["levels"]]
     return choices
+
+
+def _values_of(choice, universes, order):
+    return np.array([results.choice_text(universes[number][choice]) for number in order])
 
 
 def _passes(criterion):

@@ -46,8 +46,9 @@ def grouped(tasks: dict[RunKey, Task], records: dict[str, dict],
     families: dict = {}
     for run, task in tasks.items():
         if task.key in records:
-            of_seed = families.setdefault((run.universe, run.seed), {name: {} for name in FAMILIES})
-            of_seed[run.family][run.name] = records[task.key]
+            place = (run.universe, run.seed)
+            families.setdefault(place, {name: {} for name in FAMILIES})
+            families[place][run.family][run.name] = records[task.key]
     # A study has either the default choices alone, whose universe is None, or universes alone.
     order = sorted(families, key=lambda place: (place[0] or 0, place[1]))
     return {place: Records(**families[place], baseline=baseline) for place in order}
@@ -96,22 +97,15 @@ def claims_json() -> str:
 
 def page_block() -> list[str]:
     """What the page on the claims says of verdicts, and of what the measures cannot say."""
-    claims = results.load()["claims"]
-    verdicts: dict[str, list] = {text: [] for text in VERDICTS}
-    for name, claim in claims.items():
-        verdicts[claim["verdict"]].append(name)
-    changed = [f"{name} ({before} with the first alone)"
-               for name, before in verdicts_of_first_replicate().items()
-               if before != claims[name]["verdict"]]
-    text = readme.render(TEMPLATE, **results.load(), verdicts=verdicts, changed=changed,
-                         count=results.count_criteria(), baseline=load_baseline())
-    return [text]
+    first = verdicts_of_first_replicate()
+    return [readme.render(TEMPLATE, **results.load(), verdicts=VERDICTS, first=first,
+                          baseline=load_baseline())]
 
 
 def verdicts_of_first_replicate() -> dict[str, str]:
     """Each claim's verdict if the universes had been trained from one seed only."""
     universes = records_of("universes")
-    first = {place: records for place, records in universes.items() if place[1] == REPLICATES[0]}
+    first = {place: of for place, of in universes.items() if place[1] == REPLICATES[0]}
     verdicts = {}
     for name, claim in CLAIMS.items():
         holds = [criterion["holds"] for criterion in results.load()["claims"][name]["criteria"]]

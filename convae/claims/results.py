@@ -126,10 +126,4 @@ def conclude(notebook: Notebook):
 
 def readme_block() -> list[str]:
     """The README's table of claims, and how it came about."""
-    return [render(README_TEMPLATE, **load(), count=count_criteria(), summary=summary,
-                   verdict=verdict)]
-
-
-def count_criteria() -> int:
-    """Of all claims."""
-    return sum(len(claim["criteria"]) for claim in load()["claims"].values())
+    return [render(README_TEMPLATE, **load(), summary=summary, verdict=verdict)]

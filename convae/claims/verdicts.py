@@ -112,13 +112,12 @@ def failed_trainings(universes: dict[tuple, Records]) -> list[dict]:
     """Those whose error over the images' energy is above :data:`FAILED`."""
     failed = []
     for (universe, seed), records in universes.items():
-        models = {("conv", name): record for name, record in records.conv.items()}
-        models |= {("small", name): record for name, record in records.small.items()}
-        for (family, name), record in models.items():
-            error = record["shift"][0]["error"]
-            if error > FAILED:
-                failed.append({"universe": universe, "seed": seed, "family": family, "model": name,
-                               "error": error})
+        for family in ("conv", "small"):
+            for name, record in getattr(records, family).items():
+                error = record["shift"][0]["error"]
+                if error > FAILED:
+                    failed.append({"universe": universe, "seed": seed, "family": family,
+                                   "model": name, "error": error})
     return failed
 
 
