@@ -67,7 +67,7 @@ class Notebook:
         return models
 
     def results(self, path: Path) -> dict:
-        """The content of a committed JSON file; manifest and metadata will say which state of it."""
+        """The content of a committed JSON file; manifest and metadata will say which state."""
         text = path.read_text(encoding="utf-8")
         self._results[path.name] = hashlib.sha256(text.encode()).hexdigest()  # with any line ending
         if folder := os.environ.get("CONVAE_FIGURES"):

@@ -12,7 +12,7 @@ DPI, DPI_SHOWN = 150, 100  # of the files, and in the notebooks, which have to s
 
 
 def show(figure: Figure, interactive=None):
-    """Show a figure twice in one output: as PNG, for every viewer, and as a plotly figure if any."""
+    """Show a figure as PNG, for every viewer, and as a plotly figure if any, in one output."""
     bundle = {"image/png": to_png(figure, DPI_SHOWN), "text/plain": ""}
     if interactive is not None:
         bundle[PLOTLY] = json.loads(interactive.to_json())

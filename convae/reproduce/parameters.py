@@ -35,8 +35,13 @@ def _is_folder(path: str) -> bool:
 
 
 FOLDER = optional(Bound("the absolute path of a folder that is there", (str,), _is_folder))
-BOUNDS = {name: OF_RECIPES[name] for name in ("latent_dim", "slope", "seed", "difference", "kl_weight")} | {
+BOUNDS = {
+    "latent_dim": OF_RECIPES["latent_dim"],
+    "slope": OF_RECIPES["slope"],
+    "seed": OF_RECIPES["seed"],
     "epochs": optional(OF_RECIPES["epochs"]),
+    "difference": OF_RECIPES["difference"],
+    "kl_weight": OF_RECIPES["kl_weight"],
     "latent_dims": one_of([2], [2, 3]),
     "layer4_maps": MAPS,
     "image": whole(0, 9_999),
@@ -66,8 +71,9 @@ def declared(notebook: Path) -> dict:
     """The parameters of a notebook's cell tagged ``parameters``, with their defaults."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     cell = next(c for c in cells if "parameters" in c["metadata"].get("tags", []))
-    assignments = ast.parse("".join(cell["source"])).body
-    return {a.target.id: ast.literal_eval(a.value) for a in assignments if isinstance(a, ast.AnnAssign)}
+    statements = ast.parse("".join(cell["source"])).body
+    assignments = [statement for statement in statements if isinstance(statement, ast.AnnAssign)]
+    return {a.target.id: ast.literal_eval(a.value) for a in assignments}
 
 
 def check(notebook: Path, values: dict) -> dict:

@@ -1,5 +1,4 @@
-"""Parts of pages that are written from result files: each stands between two comments that name its
-source."""
+"""Parts of pages that are generated: each stands between two comments that name its source."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -25,25 +24,14 @@ def render(template: Path, **values) -> str:
 
 
 def changes(source: str, lines: Iterable[str], page: Path = README) -> dict[Path, str]:
-    """The page as it has to be with `lines` where it says what comes from `source`, if that differs
-    from what it is."""
+    """The page with `lines` as what comes from `source`, if that differs from what it is."""
     old = page.read_text(encoding="utf-8")
     new = replace_block(old, source, lines)
     return {} if new == old else {page: new}
 
 
 def publish(results: Path, content: str, block: Callable[[], Iterable[str]]) -> list[str]:
-    """Write a result file, then what the README generates from it; returns what was written.
-
-    Parameters
-    ----------
-    results : Path
-        The file, which the README's comments name.
-    content : str
-        Of the file.
-    block : callable
-        The lines for the README; called once the file is written.
-    """
+    """Write a result file, then the README's lines that `block` makes of it; returns the paths."""
     write_atomically(results, content)
     changed = changes(results.relative_to(ROOT).as_posix(), block())
     write_all_atomically(changed)
@@ -51,30 +39,24 @@ def publish(results: Path, content: str, block: Callable[[], Iterable[str]]) -> 
 
 
 def gallery(contents: dict[Path, str | bytes] | None = None) -> list[str]:
-    """The README's eight figures, with what each shows: from `contents` where they hold a figure,
-    else from the disk."""
+    """The README's figures, with what each shows by `contents` or else by the disk."""
     lines = ["## The figures\n"]
     for number in range(1, 9):
         path = FIGURES / f"fig{number}.json"
         shows = json.loads((contents or {}).get(path) or path.read_bytes())["shows"]
-        lines += [f"![Figure {number}: {shows}](figures/fig{number}.png)\n", f"**Figure {number}.** {shows}.\n"]
+        lines.append(f"![Figure {number}: {shows}](figures/fig{number}.png)\n")
+        lines.append(f"**Figure {number}.** {shows}.\n")
     return lines
 
 
 def replace_block(text: str, source: str, lines: Iterable[str]) -> str:
-    """The text with `lines` between the two comments that say what is generated from `source`.
-
-    Raises
-    ------
-    ValueError
-        If the text lacks the comments, or has them in another order.
-    """
+    """The text with `lines` between the two comments; ValueError if it lacks them."""
     start, end = markers(source)
     before, _, rest = text.partition(start)
     _, found, after = rest.partition(end)
     if not found:
-        raise ValueError(f"no place in the page for what comes from {source}: the lines {start!r} and {end!r} must stand in it, "
-                         f"in this order")
+        raise ValueError(f"no place in the page for what comes from {source}: the lines {start!r} "
+                         f"and {end!r} must stand in it, in this order")
     return "\n".join([f"{before}{start}", *lines, f"{end}{after}"])
 
 

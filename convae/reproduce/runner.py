@@ -96,8 +96,9 @@ def resolve(notebooks: list[Path], values: dict) -> dict[Path, dict]:
     return resolved
 
 
-def figures(only: str | None = None, values: dict | None = None, out: Path | None = None) -> list[str]:
-    """Run notebooks and draw their figures.
+def figures(only: str | None = None, values: dict | None = None,
+            out: Path | None = None) -> list[str]:
+    """Run notebooks and draw their figures; returns what was written.
 
     Parameters
     ----------
@@ -109,11 +110,6 @@ def figures(only: str | None = None, values: dict | None = None, out: Path | Non
         Folder for the notebooks and figures. If None they replace the committed ones, where they
         differ by more than the tolerances.
 
-    Returns
-    -------
-    list of str
-        What was written.
-
     Raises
     ------
     RunError, convae.reproduce.parameters.ParameterError
@@ -122,8 +118,8 @@ def figures(only: str | None = None, values: dict | None = None, out: Path | Non
     """
     resolved = resolve(select(only), values or {})
     if values and out is None:
-        raise RunError("parameters other than the committed ones need --out DIR: figures/ holds the "
-                       "committed figures")
+        raise RunError("parameters other than the committed ones need --out DIR: figures/ holds "
+                       "the committed figures")
     if out is not None and {FIGURES, NOTEBOOKS} & {out.resolve(), *out.resolve().parents}:
         raise RunError(f"--out {out}: that is where the committed ones are; choose another folder")
     made = execute(resolved)
@@ -133,10 +129,9 @@ def figures(only: str | None = None, values: dict | None = None, out: Path | Non
 
 
 def reproduce() -> list[str]:
-    """Train every shipped model from scratch, then run every notebook with the new weights; returns
-    what changed.
+    """Train every shipped model from scratch, then run every notebook; returns what changed.
 
-    An interrupted training goes on where it stopped: models already trained are not trained again.
+    Models that an interrupted run has trained are not trained again.
     """
     folder = cache_dir() / "reproduce"
     train_shipped(folder)
@@ -152,14 +147,15 @@ def reproduce() -> list[str]:
 
 
 def verify(only: str | None = None) -> list[str]:
-    """Run notebooks again and compare with what is committed; returns the differences, as
-    sentences."""
+    """Run notebooks again; returns where they differ from what is committed, as sentences."""
     made = execute(resolve(select(only), {}))
     sentences = []
     for path, notebook in made.notebooks.items():
-        sentences += [f"{path.relative_to(ROOT)}: {d}" for d in _notebook_differences(path, notebook)]
+        differences = _notebook_differences(path, notebook)
+        sentences += [f"{path.relative_to(ROOT)}: {difference}" for difference in differences]
     for name, figure in made.figures.items():
-        sentences += [f"figures/{name}: {d}" for d in _figure_differences(name, figure)]
+        differences = _figure_differences(name, figure)
+        sentences += [f"figures/{name}: {difference}" for difference in differences]
     return sentences
 
 
@@ -181,7 +177,8 @@ def execute(resolved: dict[Path, dict], weights: Path | None = None) -> Made:
         jobs = [(path, folders[path], resolved[path], environment) for path in long_ones_first]
         failures = [report for report in _run_all(jobs) if report]
         if failures:
-            raise RunError("\n\n".join([*failures, "Figures, notebooks and weights are as they were."]))
+            unchanged = "Figures, notebooks and weights are as they were."
+            raise RunError("\n\n".join([*failures, unchanged]))
         notebooks = {path: _without_traces(folder / path.name) for path, folder in folders.items()}
         drawn = {}
         for folder in folders.values():
@@ -289,11 +286,13 @@ def _files(made: Made, notebooks: Path, figures: Path) -> dict[Path, bytes | str
 
 def _committed(made: Made) -> dict[Path, bytes | str]:
     """The files of the checkout as they have to be after a run: those alone that differ."""
-    changed = Made(
-        {path: notebook for path, notebook in made.notebooks.items()
-         if _notebook_differences(path, notebook)},
-        {name: figure for name, figure in made.figures.items() if _figure_differences(name, figure)},
-    )
+    changed = Made({}, {})
+    for path, notebook in made.notebooks.items():
+        if _notebook_differences(path, notebook):
+            changed.notebooks[path] = notebook
+    for name, figure in made.figures.items():
+        if _figure_differences(name, figure):
+            changed.figures[name] = figure
     contents = _files(changed, NOTEBOOKS, FIGURES)
     return contents | readme.changes("figures/fig*.json", readme.gallery(contents))
 

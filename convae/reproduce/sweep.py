@@ -1,8 +1,8 @@
 """Many tasks on Dask: on this machine's cores, or on the workers of a scheduler anywhere.
 
 Each finished record is written to a folder, under its task's key, as soon as it is there: a sweep
-stopped at any point goes on where it was, and no task is done twice. Dask does the rest: it hands
-tasks to workers that come and go, and gives a task whose worker was lost to another one.
+that was stopped goes on where it was, and no task is done twice. Dask does the rest: it hands tasks
+to workers that come and go, and gives a task whose worker was lost to another one.
 """
 
 import json
@@ -13,28 +13,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import dask
-from distributed import Client, LocalCluster, as_completed
-from distributed.comm import get_address_host_port
 from tqdm import tqdm
 
-from convae._io import cache_dir, write_atomically
+from convae._io import UserError, cache_dir, write_atomically
 from convae.data import load_mnist
-from convae.reproduce.runner import RunError
 
-RETRIES = 1             # of a task that failed, for want of a network, say; a lost worker is no failure of the task
-PATIENCE = 30           # seconds that a scheduler is waited for
-DASHBOARD = "127.0.0.1:8787"  # not :8787, which all of the network could open; another port if this one is taken
+RETRIES = 1    # of a task that failed, for want of a network, say; a lost worker does not count
+PATIENCE = 30  # seconds that a scheduler is waited for
+DASHBOARD = "127.0.0.1:8787"  # not :8787, which all of the network could open
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 SETTINGS = {
-    "distributed.scheduler.allowed-failures": 10,  # workers that a task may lose before it is taken for what kills them
-    # One thread a process. Dask's default also sets MALLOC_TRIM_THRESHOLD_, which has every large
-    # tensor's memory mapped anew: training then takes about twice as long.
-    "distributed.nanny.pre-spawn-environ": dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+    # Workers that a task may lose before it is taken for what kills them.
+    "distributed.scheduler.allowed-failures": 10,
+    # Dask's default also sets MALLOC_TRIM_THRESHOLD_, which has every large tensor's memory mapped
+    # anew: training then takes about twice as long.
+    "distributed.nanny.pre-spawn-environ": ONE_THREAD,
 }
-ONE_AT_A_TIME = threading.Lock()  # in a worker: torch's generator is the process's, and two trainings would draw from it
+ONE_AT_A_TIME = threading.Lock()  # in a worker, whose threads share torch's random generator
 
 
-class SweepError(RunError):
+class SweepError(UserError):
     """Tasks failed; the message names them. What succeeded is kept."""
 
 
@@ -47,8 +45,7 @@ class Task:
     name : str
         For progress and reports.
     key : str
-        Sixteen hexadecimal digits that differ whenever the record could: :func:`convae._io.key_of`
-        all that it depends on.
+        :func:`convae._io.key_of` all that the record depends on.
     run : callable
         A function of a module, which workers import.
     arguments : dict
@@ -71,7 +68,7 @@ def sweep(
     scheduler: str | None = None,
     workers: int | None = None,
 ) -> dict[str, dict]:
-    """Do all tasks that have no record in `folder` yet.
+    """Do all tasks that have no record in `folder` yet; returns the records of all, by key.
 
     Parameters
     ----------
@@ -86,11 +83,6 @@ def sweep(
     workers : int, optional
         Processes of the cluster on this machine, one thread each; one a core if None.
 
-    Returns
-    -------
-    dict
-        From key to record, of all tasks.
-
     Raises
     ------
     SweepError
@@ -103,42 +95,20 @@ def sweep(
     if workers is not None and workers < 1:  # Dask would wait for a worker for ever
         raise ValueError(f"workers must be at least 1, got {workers}")
     folder = folder or cache_dir() / "records"
-    wanted = {task.key: task for task in tasks}
-    missing = {key: task for key, task in wanted.items() if not (folder / f"{key}.json").exists()}
-    failures = []
-    if missing:
-        load_mnist(train=True)  # fetched once, before the processes need it
-        with _client(scheduler, workers) as client, tqdm(total=len(wanted), initial=len(wanted) - len(missing),
-                                                         unit="model", file=sys.stderr) as bar:
-            bar.write(f"Dask's dashboard: {client.dashboard_link}", file=sys.stderr)
-            # Tasks whose keys begin alike are one group to Dask. Of a large group a worker gets the
-            # next task when it is free; others would be dealt out at once, however long each takes.
-            # Within a group they go by their keys.
-            keys = [("model", i, task.name, key) for i, (key, task) in enumerate(missing.items())]
-            for future in as_completed(client.map(_alone, missing.values(), key=keys, retries=RETRIES)):
-                _, _, name, key = future.key
-                if future.status == "finished":
-                    write_atomically(folder / f"{key}.json", json.dumps(future.result()) + "\n")
-                elif future.status == "error":
-                    failures.append(f"{name} {key}: {future.exception()}")
-                else:  # no task's fault
-                    raise ConnectionError(f"the Dask scheduler was lost, or the tasks were cancelled there; finished records "
-                                          f"are kept in {folder}, and the same sweep goes on from them")
-                future.release()
-                bar.update()
+    files = {task.key: folder / f"{task.key}.json" for task in tasks}
+    missing = {task.key: task for task in tasks if not files[task.key].exists()}
+    failures = _do(missing, files, scheduler, workers) if missing else []
     if failures:
-        raise SweepError("\n".join([f"{len(failures)} of {len(wanted)} tasks failed (the records of the others are kept in "
-                                    f"{folder}):", *failures]))
-    return {key: json.loads((folder / f"{key}.json").read_text(encoding="utf-8")) for key in wanted}
+        raise SweepError("\n".join([f"{len(failures)} of {len(files)} tasks failed (the records of "
+                                    f"the others are kept in {folder}):", *failures]))
+    return {key: json.loads(file.read_text(encoding="utf-8")) for key, file in files.items()}
 
 
 def sweep_studies(studies: dict[str, list[Task]], records: Path, *where) -> dict[Path, str]:
-    """Do all tasks of some studies.
+    """Do all tasks of some studies, given by name.
 
     Parameters
     ----------
-    studies : dict
-        From a study's name to its tasks.
     records : Path
         The folder of the committed records.
     *where
@@ -147,8 +117,7 @@ def sweep_studies(studies: dict[str, list[Task]], records: Path, *where) -> dict
     Returns
     -------
     dict
-        What belongs into each study's file of committed records: a line each, in the order of their
-        keys.
+        The content of each study's file of committed records: a line each, by their keys.
     """
     contents = {}
     for study, tasks in studies.items():
@@ -158,6 +127,35 @@ def sweep_studies(studies: dict[str, list[Task]], records: Path, *where) -> dict
     return contents
 
 
+def _do(missing: dict[str, Task], files: dict[str, Path], scheduler, workers) -> list[str]:
+    """Do tasks and write their records; returns a line about each that failed."""
+    from distributed import as_completed
+
+    load_mnist(train=True)  # fetched once, before the processes need it
+    # Tasks whose keys begin alike are one group to Dask. Of a large group a worker gets the next
+    # task when it is free; others would be dealt out at once, however long each takes. Within a
+    # group they go by their keys.
+    keys = [("model", i, task.name, key) for i, (key, task) in enumerate(missing.items())]
+    failures = []
+    with _client(scheduler, workers) as client, \
+            tqdm(total=len(missing), unit="model", file=sys.stderr) as bar:
+        bar.write(f"Dask's dashboard: {client.dashboard_link}", file=sys.stderr)
+        futures = client.map(_alone, missing.values(), key=keys, retries=RETRIES)
+        for future in as_completed(futures):
+            _, _, name, key = future.key
+            if future.status == "finished":
+                write_atomically(files[key], json.dumps(future.result()) + "\n")
+            elif future.status == "error":
+                failures.append(f"{name} {key}: {future.exception()}")
+            else:  # no task's fault
+                raise ConnectionError(
+                    "the Dask scheduler was lost, or the tasks were cancelled there; finished "
+                    f"records are kept in {files[key].parent}, and the same sweep goes on from them")
+            future.release()
+            bar.update()
+    return failures
+
+
 def _alone(task):
     with ONE_AT_A_TIME:
         return task.record()
@@ -165,18 +163,20 @@ def _alone(task):
 
 @contextmanager
 def _client(scheduler, workers):
+    import dask
+    from distributed import Client, LocalCluster
+    from distributed.comm import get_address_host_port
+
     if scheduler:
-        with _connect(scheduler) as client:
+        try:
+            get_address_host_port(scheduler)  # a ValueError for an address without a port, say
+            client = Client(scheduler, timeout=PATIENCE)
+        except (OSError, ValueError) as error:
+            raise OSError(f"the Dask scheduler {scheduler} cannot be reached: {error}") from error
+        with client:
             yield client
-        return
-    with dask.config.set(SETTINGS), LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=0,
-                                                 dashboard_address=DASHBOARD) as cluster, Client(cluster) as client:
-        yield client
-
-
-def _connect(scheduler):
-    try:
-        get_address_host_port(scheduler)  # a ValueError for what is none, such as an address without a port
-        return Client(scheduler, timeout=PATIENCE)
-    except (OSError, ValueError) as error:
-        raise OSError(f"the Dask scheduler {scheduler} cannot be reached: {error}") from error
+    else:
+        with dask.config.set(SETTINGS), LocalCluster(
+            n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=DASHBOARD,
+        ) as cluster, Client(cluster) as client:
+            yield client
