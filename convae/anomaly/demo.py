@@ -66,7 +66,7 @@ def _write(folder, images, name):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser("python -m convae.anomaly.demo",
                                      description="Writes images to try fit and detect on.")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="gets the folders normal and images")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="gets folders normal and images")
     folder = parser.parse_args().folder
     print(write_normal(folder / "normal"))
     print(write_images(folder / "images"))

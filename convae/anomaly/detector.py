@@ -140,13 +140,14 @@ class Detector:
         return detector
 
     def scores(self, images: Tensor) -> Tensor:
-        """Two scores of `images` ``(N, 1, 28, 28)``, ``(2, N)``, higher more anomalous: the distance
-        to the nearest normal images, and the largest averaged residual, of either sign."""
+        """Two scores of `images` ``(N, 1, 28, 28)``, ``(2, N)``, higher more anomalous: distance to
+        the nearest normal images, and largest averaged residual, of either sign."""
         return in_batches(self._scores_of_batch, images, size=BATCH_SIZE).T
 
     def _scores_of_batch(self, images):
         looks = [look(member.model, images) for member in self.members]
-        distances = [member.distances(*seen) for member, seen in zip(self.members, looks, strict=True)]
+        distances = [member.distances(*features)
+                     for member, features in zip(self.members, looks, strict=True)]
         residuals = sum(residuals for residuals, _ in looks) / len(looks)
         return torch.stack([sum(distances) / len(distances), _max_residuals(residuals)], 1)
 
@@ -189,7 +190,8 @@ class Detector:
         tensors = {"deviation": self.deviation, "usual": self.scale}
         for i, member in enumerate(self.members):
             for name, tensor in member.model.state_dict().items():
-                tensors[f"{i}.model.{name}"] = tensor.float() if tensor.is_floating_point() else tensor
+                in_single = tensor.float() if tensor.is_floating_point() else tensor
+                tensors[f"{i}.model.{name}"] = in_single
             tensors[f"{i}.mean"], tensors[f"{i}.axes"] = member.space
             tensors[f"{i}.memory"] = member.memory
         return {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -199,7 +201,7 @@ class Detector:
         """The detector whose :meth:`tensors` and :meth:`settings` these are."""
         recipe, members = Recipe.from_dict(settings["recipe"]), []
         for i in range(settings["members"]):
-            with torch.random.fork_rng(devices=[]):  # building draws initial weights, of no use here
+            with torch.random.fork_rng(devices=[]):  # building draws weights that are not used
                 model = recipe.build().eval()
             start = f"{i}.model."
             weights = {name.removeprefix(start): tensor for name, tensor in tensors.items()

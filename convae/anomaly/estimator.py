@@ -63,8 +63,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         if low < 0 or high > 1:
             self.range_ = low, max(high, math.nextafter(low, math.inf))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._take(Inspector.fit(self._images(X), "whole", self.false_alarms, seed, progress=False,
-                                 latent_dim=self.latent_dim, members=self.members, epochs=self.epochs))
+        inspector = Inspector.fit(
+            self._images(X), "whole", self.false_alarms, seed, progress=False,
+            latent_dim=self.latent_dim, members=self.members, epochs=self.epochs,
+        )
+        self._take(inspector)
         return self
 
     def score_samples(self, X):

@@ -63,11 +63,11 @@ class Key(NamedTuple):
 class Detection(NamedTuple):
     """Results of :func:`detect`."""
 
-    scores: list[dict]          #: ``file``, ``score``, ``p_value``, ``anomalous``; the highest score first
+    scores: list[dict]          #: ``file``, ``score``, ``p_value``, ``anomalous``; highest first
     unreadable: dict[str, str]  #: from file to what is wrong with it
     written: list[Path]
     advice: str                 #: whether the threshold can be trusted
-    shown: list[tuple[dict, dict[str, np.ndarray]]]  #: rows of `scores`, each with its :func:`report.pictures`
+    shown: list[tuple[dict, dict[str, np.ndarray]]]  #: rows, each with its :func:`report.pictures`
 
 
 def fit(folder: Path, model: Path, false_alarms: float = 0.01, progress: bool = True,
@@ -139,7 +139,7 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
         "false_alarms": false_alarms, "threshold": inspector.threshold(false_alarms),
         "images": len(rows), "resized": sum(record["resized"] for record in records),
         "anomalous": sum(row["anomalous"] for row in rows.values()),
-        "unreadable": {printable(name): images.unreadable[name] for name in sorted(images.unreadable)},
+        "unreadable": _printable(images.unreadable),
     }
     advice = report.advice_on(summary)
     shown = [(rows[key], pictures) for key, pictures in gallery.pictures.items()]
@@ -201,7 +201,8 @@ def _rank(item: tuple[Key, float]):
 def _check_places(folder, model, out):
     """Results on another folder than `folder` are not overwritten, nor files of other origin."""
     if not model.is_file():
-        raise FileNotFoundError(f"there is no model {model}: give a file that convae fit has written")
+        raise FileNotFoundError(f"there is no model {model}: give a file that convae fit has "
+                                "written")
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out} is a file; give a folder for the report")
     present = [out / name for name in RESULTS if (out / name).exists()]
@@ -210,11 +211,11 @@ def _check_places(folder, model, out):
     try:
         before = json.loads((out / RESULTS[0]).read_text(encoding="utf-8"))["folder"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise FileExistsError(f"{present[0]} was not written by convae detect: give another folder for "
-                              "the report") from None
+        raise FileExistsError(f"{present[0]} was not written by convae detect: give another folder "
+                              "for the report") from None
     if before != printable(str(folder.resolve())):
-        raise FileExistsError(f"{out} has the results on {before}: give another folder for the report, "
-                              "or remove it")
+        raise FileExistsError(f"{out} has the results on {before}: give another folder for the "
+                              "report, or remove it")
 
 
 def _score_all(images: Folder, gallery: Gallery, out: Path, progress: bool) -> list[dict]:
@@ -283,7 +284,8 @@ def _batches(items: Iterable[tuple[Key, np.ndarray | None]]) -> Iterator[list]:
 
 
 def _scores(records: Iterable[dict]) -> dict[Key, float]:
-    return {Key(record["file"], part): score for record in records for part, score in record["scores"]}
+    return {Key(record["file"], part): score
+            for record in records for part, score in record["scores"]}
 
 
 def _rows(records, inspector, false_alarms) -> dict[Key, dict]:
@@ -329,6 +331,10 @@ def _to_csv(rows: list[dict]) -> str:
     return text.getvalue()
 
 
+def _printable(unreadable):
+    return {printable(name): problem for name, problem in sorted(unreadable.items())}
+
+
 def _complain(unreadable: dict[str, str]):
-    for name, problem in sorted(unreadable.items()):
-        print(f"passed over: {printable(name)} {problem}", file=sys.stderr)
+    for name, problem in _printable(unreadable).items():
+        print(f"passed over: {name} {problem}", file=sys.stderr)

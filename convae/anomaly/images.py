@@ -110,8 +110,7 @@ def _grey(picture):
         values = np.asarray(picture)
         sixteen_bits = values.min(initial=0) >= 0 and values.max(initial=0) <= 65535
         return _scaled(values.astype(np.uint16 if sixteen_bits else np.int64))
-    transparent = picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info
-    if transparent:
+    if picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info:
         colours = picture.convert("RGBA")
         ground = Image.new("RGBA", colours.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
         picture = Image.alpha_composite(ground, colours)
@@ -146,8 +145,8 @@ def _arrays(array, part):
         for i, each in enumerate(array):
             yield f"{part}[{i}]", _scaled(each)
     else:
-        raise ImageError(f"has an array{part and ' ' + part} of shape {array.shape}; an image is (H, W) "
-                         "or (H, W, 3), several are (N, H, W) or (N, H, W, 3)")
+        raise ImageError(f"has an array{part and ' ' + part} of shape {array.shape}; an image is "
+                         "(H, W) or (H, W, 3), several are (N, H, W) or (N, H, W, 3)")
 
 
 def _scaled(values):
@@ -166,15 +165,15 @@ def _to_unit_range(values):
     if np.issubdtype(values.dtype, np.unsignedinteger):
         return values.astype(np.float32) / np.iinfo(values.dtype).max
     if not np.issubdtype(values.dtype, np.floating):
-        raise ImageError(f"has values of type {values.dtype}, whose range is not known: use unsigned "
-                         "integers, or numbers in [0, 1]")
+        raise ImageError(f"has values of type {values.dtype}, whose range is not known: use "
+                         "unsigned integers, or numbers in [0, 1]")
     values = values.astype(np.float32)
     if not np.isfinite(values).all():
         raise ImageError("has values that are not finite")
     low, high = values.min(), values.max()
     if low < 0 or high > 1:
-        raise ImageError(f"has values from {low:g} to {high:g}; numbers that are no integers must lie in "
-                         "[0, 1]")
+        raise ImageError(f"has values from {low:g} to {high:g}; numbers that are no integers must "
+                         "lie in [0, 1]")
     return values
 
 

@@ -89,8 +89,8 @@ class Inspector:
                              f"{enough(false_alarms)} for a false-alarm rate of {false_alarms:g}")
         large = max(longest) > LARGEST_WHOLE
         if view in ("tiles", "both") and max(longest) <= SIDE:
-            raise ValueError(f"view {view!r} is for images larger than a tile of {SIDE} × {SIDE} pixels, "
-                             "and none is")
+            raise ValueError(f"view {view!r} is for images larger than a tile of {SIDE} × {SIDE} "
+                             "pixels, and none is")
         if view == "auto":
             view = "both" if large else "whole"
         held_out = np.zeros(n, bool)
@@ -222,7 +222,8 @@ def _read_metadata(path):
         raise ValueError(f"{path} is no model that convae fit has written") from None
     if version != FORMAT:
         raise ValueError(f"{path} has format {version}, and this version of convae reads format "
-                         f"{FORMAT}: make it again with convae fit, or use the version that made it")
+                         f"{FORMAT}: make it again with convae fit, or use the version that made "
+                         "it")
     return metadata
 
 
@@ -244,5 +245,6 @@ class _Checked:
                 raise ValueError(f"image {i} has shape {image.shape}; (H, W) is wanted")
             low, high = image.min(), image.max()
             if not (low >= 0 and high <= 1):  # so that NaN is refused as well
-                raise ValueError(f"image {i} has values from {low:g} to {high:g}; they must lie in [0, 1]")
+                raise ValueError(f"image {i} has values from {low:g} to {high:g}; "
+                                 "they must lie in [0, 1]")
             yield image.astype(np.float32, copy=False)

@@ -11,7 +11,7 @@ from convae.anomaly import tiles
 
 REACH = 0.1      # an image is moved by this share of its shorter side at most
 ROUNDS = 2       # of moving all images to their mean, and taking the mean anew
-APART = 2        # pixels at most between the shifts of two halves of an image, or a quarter of the reach
+APART = 2        # pixels at most between the shifts of two halves, or a quarter of the reach
 AGREE = 0.5      # share of the images in which they agree, if all show the same
 SMALLEST = 1e-3  # lower bound of a deviation: a quarter of a grey level of 8 bits
 
@@ -20,7 +20,7 @@ class Template(NamedTuple):
     """What normal images of one size show in each place."""
 
     mean: np.ndarray       #: ``(H, W)``
-    deviation: np.ndarray  #: ``(H, W)``: root of the variance there plus the mean variance, which keeps it from 0
+    deviation: np.ndarray  #: ``(H, W)``: root of the variance there plus the mean variance
 
     @classmethod
     def fit(cls, images: list[np.ndarray]) -> "Template | None":
@@ -45,7 +45,8 @@ class Template(NamedTuple):
         agree = np.array(apart) <= min(APART, _reach(shape) // 4)
         if agree.mean(0).max() <= AGREE:
             return None
-        variance = _mean((image - mean)**2 for image in _moved_all(images, shifts, mean)) * n / (n - 1)
+        aligned = _moved_all(images, shifts, mean)
+        variance = _mean((image - mean)**2 for image in aligned) * n / (n - 1)
         return cls(mean, np.sqrt(variance + variance.mean()).clip(min=SMALLEST))
 
     def align(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
@@ -65,7 +66,7 @@ class Template(NamedTuple):
 class Aligned(NamedTuple):
     """An image ``(H, W)`` where normal ones are."""
 
-    image: np.ndarray         #: at least as large as a tile; of the template's shape, if there is one
+    image: np.ndarray         #: of the template's shape; without one, at least as large as a tile
     standardised: np.ndarray  #: in deviations from the template; without one, the image itself
     shift: tuple[int, int]    #: rows and columns by which it was moved
 
@@ -123,7 +124,7 @@ def _shift(image, template):
     fade = np.outer(*(_fade(length, reach) for length in image.shape))
     of_image, of_template = (fft.rfft2((each - each.mean()) * fade) for each in (image, template))
     down, right = np.fft.fftfreq(image.shape[0])[:, None], np.fft.rfftfreq(image.shape[1])
-    smooth = np.exp(-2 * (np.pi * reach / 2)**2 * (down**2 + right**2))  # a Gaussian's part, by frequency
+    smooth = np.exp(-2 * (np.pi * reach / 2)**2 * (down**2 + right**2))  # a Gaussian, by frequency
     correlation = fft.irfft2(of_image.conj() * of_template * (1 - smooth)**2, image.shape)
     shifts = np.indices((2 * reach + 1,) * 2).reshape(2, -1).T - reach
     best = correlation[shifts[:, 0], shifts[:, 1]].argmax()

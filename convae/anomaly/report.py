@@ -16,7 +16,7 @@ from convae.plots.style import INK, TEST, TRAIN, new_figure
 from convae.reproduce.readme import render
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
-BRIGHT, DARK = (231, 99, 0), (31, 111, 208)  # orange and blue, which colour-blind readers tell apart
+BRIGHT, DARK = (231, 99, 0), (31, 111, 208)  # colour-blind readers tell orange and blue apart
 MIN_SIDE, MAX_SIDE = 168, 480                # pixels of a picture's longest side in the report
 
 
@@ -51,33 +51,34 @@ def how(view: str, in_place: bool) -> str:
     source = "its place" if in_place else "everywhere"
     tiles = (f"{moved}cut into overlapping tiles of 28 × 28 pixels, each compared with normal ones "
              f"from {source}")
-    return {"whole": whole, "tiles": tiles, "both": f"{tiles}; and, as it is, {whole} as a whole"}[view]
+    both = f"{tiles}; and, as it is, {whole} as a whole"
+    return {"whole": whole, "tiles": tiles, "both": both}[view]
 
 
 def advice(held_out: int, false_alarms: float) -> str:
     """Whether so many images held out are enough for a false-alarm rate, in a sentence."""
     wanted = needed(false_alarms)
     if held_out < wanted:
-        return (f"{held_out} normal images were held out, and a false-alarm rate of {false_alarms:.3g} "
-                f"needs {wanted}: fit to at least {enough(false_alarms)} images for it. Until then, "
-                f"what scores above all {held_out} is called anomalous: of normal images about "
-                f"{1 / (held_out + 1):.2g}.")
+        return (f"{held_out} normal images were held out, and a false-alarm rate of "
+                f"{false_alarms:.3g} needs {wanted}: fit to at least {enough(false_alarms)} images "
+                f"for it. Until then, what scores above all {held_out} is called anomalous: of "
+                f"normal images about {1 / (held_out + 1):.2g}.")
     low, high = expected_rate(held_out, false_alarms, 1_000)
     return (f"{held_out} normal images were held out: enough for a false-alarm rate of "
-            f"{false_alarms:.3g} on average (it needs {wanted}). Of 1,000 new normal images this model "
-            f"will call {1000 * low:.0f} to {1000 * high:.0f} anomalous, in 95 of 100 cases; the more "
-            "are held out, the narrower.")
+            f"{false_alarms:.3g} on average (it needs {wanted}). Of 1,000 new normal images this "
+            f"model will call {1000 * low:.0f} to {1000 * high:.0f} anomalous, in 95 of 100 cases; "
+            "the more are held out, the narrower.")
 
 
 def advice_on(summary: dict) -> str:
     """Whether a detection can be trusted; `summary` is the head of its ``scores.json``."""
     sentences = [advice(summary["normal_images_held_out"], summary["false_alarms"])]
     if summary["resized"]:
-        sentences.append(f"Images of another size than the normal ones: {summary['resized']}. They were "
-                         "resized to that, which hides what is wrong with their size.")
+        sentences.append(f"Images of another size than the normal ones: {summary['resized']}. They "
+                         "were resized to that, which hides what is wrong with their size.")
     if summary["anomalous"] > summary["images"] / 2:
-        sentences.append("More than half of the images are anomalous. Another camera, lamp or size? "
-                         "Then fit to images taken like these.")
+        sentences.append("More than half of the images are anomalous. Another camera, lamp or "
+                         "size? Then fit to images taken like these.")
     return " ".join(sentences)
 
 
@@ -87,8 +88,11 @@ def pictures(inspection: Inspection) -> dict[str, np.ndarray]:
     Each is ``uint8``, ``(H, W)`` or ``(H, W, 3)``, made smaller where a side is longer than
     :data:`MAX_SIDE`.
     """
-    return {"image": _shrunk(255 * inspection.image), "where it differs": _shrunk(overlay(inspection)),
-            "what would be normal": _shrunk(255 * inspection.normal)}
+    return {
+        "image": _shrunk(255 * inspection.image),
+        "where it differs": _shrunk(overlay(inspection)),
+        "what would be normal": _shrunk(255 * inspection.normal),
+    }
 
 
 def overlay(inspection: Inspection) -> np.ndarray:

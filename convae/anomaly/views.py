@@ -20,7 +20,7 @@ TILES = 20_000        # drawn from all normal images, about: the same number fro
 REFERENCES = 100      # images kept in memory to calibrate each place, at most,
 PIXELS = 100_000_000  # with this number of pixels together at most,
 FEWEST = 10           # but no fewer images than this
-SMALLEST = 1e-2       # lower bound of scores and spreads, so that a speck in a blank place counts little
+SMALLEST = 1e-2       # lower bound of scores and spreads: a speck in a blank place counts little
 _AT_ONCE = 500        # images of the network's size
 _LARGE_AT_ONCE = 16   # images of any size
 
@@ -31,7 +31,7 @@ class Look(NamedTuple):
     score: float            #: higher is more anomalous
     image: np.ndarray       #: ``(H, W)`` in [0, 1]
     normal: np.ndarray      #: ``(H, W)``: what would be, see :class:`Inspection`
-    maps: np.ndarray        #: ``(M, H, W)``: where it is unusual, by the residual and by the Gaussian
+    maps: np.ndarray        #: ``(M, H, W)``: where it is unusual, by residual and by Gaussian
 
 
 class Inspection(NamedTuple):
@@ -39,8 +39,8 @@ class Inspection(NamedTuple):
 
     score: float              #: higher is more anomalous
     image: np.ndarray         #: ``(H, W)`` in [0, 1]
-    normal: np.ndarray        #: ``(H, W)`` in [0, 1]: the model's output; in place, the mean of normal ones
-    difference: np.ndarray    #: ``(H, W)``: above 0 too bright; ±1 is about the largest in a normal image
+    normal: np.ndarray        #: ``(H, W)`` in [0, 1]: the output; in place, normal images' mean
+    difference: np.ndarray    #: ``(H, W)``: above 0 too bright; in a normal image up to about ±1
 
 
 class View(ABC):
@@ -68,7 +68,8 @@ class View(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, images: Iterable[np.ndarray], held_out: np.ndarray, seed: int, gaussian: bool, **options) -> "View":
+    def fit(cls, images: Iterable[np.ndarray], held_out: np.ndarray, seed: int, gaussian: bool,
+            **options) -> "View":
         """Learn from those images that are not `held_out` ``(N,)``; `options` are those of
         :meth:`Detector.fit`.
 
@@ -134,7 +135,8 @@ class Whole(View):
 
     @classmethod
     def fit(cls, images, held_out, seed, gaussian, **options):
-        small = _stack(resized(image) for image, out in zip(images, held_out, strict=True) if not out)
+        small = _stack(resized(image) for image, out in zip(images, held_out, strict=True)
+                       if not out)
         detector = Detector.fit(small, seed=seed, **options)
         if not gaussian:
             return cls(detector, None, detector.scale[None].clone())
@@ -238,7 +240,8 @@ class Tiles(View):
                     stitcher.add(found, batch.corners)
             repaired, *maps = (each.mean() for each in stitched)
             normal = aligned.undo(self.template.mean if self.template else repaired, image)
-            yield Look(score, image, normal, np.stack([aligned.undo(each, 0 * image) for each in maps]))
+            maps = np.stack([aligned.undo(each, 0 * image) for each in maps])
+            yield Look(score, image, normal, maps)
 
     def _scores_of(self, batch):
         scores = self._raw_scores(batch.shown, batch.standardised).clamp(min=SMALLEST)

@@ -46,7 +46,8 @@ def _mnist():
 def _fashion():
     folder = cache_dir() / "fashion-mnist"
     mirrors = partial(from_torchvision, name="FashionMNIST")
-    sources = {"Debian's package dataset-fashion-mnist": _from_debian, "torchvision's mirrors": mirrors}
+    sources = {"Debian's package dataset-fashion-mnist": _from_debian,
+               "torchvision's mirrors": mirrors}
     contents = list(fetch("Fashion-MNIST", folder, FASHION_MD5, sources).values())
     return DataSet(*to_tensors(*contents[:2]), *to_tensors(*contents[2:]))
 
@@ -63,7 +64,8 @@ def _digits():
 
     digits = load_digits()
     images = torch.tensor(digits.images / 16, dtype=torch.float32)[:, None]
-    images = centred(pad(interpolate(images, (20, 20), mode="bilinear", antialias=True), (4, 4, 4, 4)).clamp(0, 1))
+    images = interpolate(images, (20, 20), mode="bilinear", antialias=True)
+    images = centred(pad(images, (4, 4, 4, 4)).clamp(0, 1))
     labels = torch.tensor(digits.target)
     test = torch.zeros(len(labels), dtype=torch.bool)
     for digit in range(10):
@@ -79,7 +81,8 @@ def centred(images: Tensor) -> Tensor:
     mass = images.sum((1, 2, 3)).clamp(min=1e-6)
     down = (13.5 - (images.sum((1, 3)) @ places) / mass).round().int().tolist()
     right = (13.5 - (images.sum((1, 2)) @ places) / mass).round().int().tolist()
-    return torch.stack([image.roll(shift, (1, 2)) for image, *shift in zip(images, down, right, strict=True)])
+    return torch.stack([image.roll((rows, columns), (1, 2))
+                        for image, rows, columns in zip(images, down, right, strict=True)])
 
 
 DATA_SETS = {"mnist": _mnist, "fashion": _fashion, "digits": _digits}

@@ -13,7 +13,7 @@ from convae.reproduce.sweep import Task
 
 VERSION = 1                  # of what is measured and how: another version makes other keys
 RATES = (0.01, 0.05, 0.1)
-HELD_OUT = 1_000             # normal training images for the threshold, and as many others to try it on
+HELD_OUT = 1_000             # normal training images for the threshold, and as many to try it on
 DAMAGED = 100                # normal test images, the first ones, that get each defect
 
 

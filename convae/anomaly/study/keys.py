@@ -12,6 +12,7 @@ def detector_constants() -> list:
 
 def large_image_constants() -> list:
     """All that decides on the scores of larger images."""
-    of_template = [register.REACH, register.ROUNDS, register.APART, register.AGREE, register.SMALLEST]
+    of_template = [register.REACH, register.ROUNDS, register.APART, register.AGREE,
+                   register.SMALLEST]
     of_views = [views.TILES, views.REFERENCES, views.PIXELS, views.FEWEST, views.SMALLEST]
     return [detector_constants(), gaussian.FLOOR, tiles.STRIDE, of_template, of_views]

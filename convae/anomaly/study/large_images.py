@@ -27,7 +27,8 @@ def task(texture: str, seed: int) -> Task:
     return Task(f"{texture} seed {seed}", key, run, {"texture": texture, "seed": seed})
 
 
-def run(texture: str, seed: int, normal: int = NORMAL, unseen: int = UNSEEN, chosen=None, **options) -> dict:
+def run(texture: str, seed: int, normal: int = NORMAL, unseen: int = UNSEEN, chosen=None,
+        **options) -> dict:
     """How well each defect is found, in images by four scores, and in pixels.
 
     Parameters
@@ -47,8 +48,8 @@ def run(texture: str, seed: int, normal: int = NORMAL, unseen: int = UNSEEN, cho
     scorer = Scorer(inspector, images)
     limit = inspector.threshold(RATE)
     before = scorer.scores(make_textures(texture, unseen, [*draw, 1]))
-    record = {"texture": texture, "seed": seed, "false_alarms": _share_above(limit, before["combined"]),
-              "defects": {}}
+    record = {"texture": texture, "seed": seed,
+              "false_alarms": _share_above(limit, before["combined"]), "defects": {}}
     for k, (name, (defect, strength)) in enumerate(cases(texture).items()):
         if chosen and name not in chosen:
             continue
@@ -68,8 +69,8 @@ def run(texture: str, seed: int, normal: int = NORMAL, unseen: int = UNSEEN, cho
 class Scorer:
     """Four scores of large images, of which ``combined`` is the inspector's.
 
-    ``squared_error`` is the largest of any tile; ``gaussian_averaged`` the largest distance from the
-    Gaussian of all normal images' tiles, wherever they lie; ``gaussian_in_place`` that of the
+    ``squared_error`` is the largest of any tile; ``gaussian_averaged`` the largest distance from
+    the Gaussian of all normal images' tiles, wherever they lie; ``gaussian_in_place`` that of the
     inspector's tiles, without a network and without the look at the whole.
     """
 
@@ -87,8 +88,8 @@ class Scorer:
             errors.append(squared_error(reconstruct(self.network, of_image), of_image).max().item())
             distances.append(self.gaussian.distances(of_image).max().item())
         in_place = [highest[2].item() for highest in self.in_tiles.highest(images)]
-        return {"squared_error": errors, "gaussian_averaged": distances, "gaussian_in_place": in_place,
-                "combined": list(self.inspector.scores(images))}
+        return {"squared_error": errors, "gaussian_averaged": distances,
+                "gaussian_in_place": in_place, "combined": list(self.inspector.scores(images))}
 
 
 def _tiles(image: np.ndarray) -> torch.Tensor:

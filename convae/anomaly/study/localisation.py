@@ -26,13 +26,14 @@ from convae.training import train
 
 VERSION = 1            # of what is measured and how: another version makes other keys
 EACH_DIGIT = 50        # clean unseen images: the first so many of each digit
-OVERLAP_UP_TO = 0.3    # share of false pixels up to which region overlap counts (Bergmann et al. 2021)
+OVERLAP_UP_TO = 0.3    # false-positive rate up to which region overlap counts
 
 
 def task(recipe: Recipe) -> Task:
     """One autoencoder of all digits, trained and measured."""
     key = key_of([recipe.to_dict(), detector_constants(), VERSION])
-    return Task(f"{recipe.name} {recipe.difference} seed {recipe.seed}", key, run, {"recipe": recipe})
+    name = f"{recipe.name} {recipe.difference} seed {recipe.seed}"
+    return Task(name, key, run, {"recipe": recipe})
 
 
 def run(recipe: Recipe) -> dict:
@@ -138,7 +139,7 @@ def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
         regions += count
     order = np.argsort(-maps, axis=None, kind="stable")
     values = maps.ravel()[order]
-    last = np.flatnonzero(np.append(np.diff(values) != 0, True))  # pixels that tie are found together
+    last = np.flatnonzero(np.append(np.diff(values) != 0, True))  # ties are found together
     overlap = np.cumsum(weights.ravel()[order])[last] / regions
     sound = ~masks.ravel()[order]
     false_positives = np.cumsum(sound)[last] / sound.sum()

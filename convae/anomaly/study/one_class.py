@@ -34,7 +34,7 @@ VERSION = 3                  # of what is measured and how: another version make
 PROTOCOLS = ("one", "rest")  # normal: one class, or all the others
 SEED = 1000                  # the first; others follow from it
 SAMPLES = 10                 # of z, for the reconstruction probability
-MAX_FITTED = 10_000          # training images of the baselines: the one-class SVM takes their square
+MAX_FITTED = 10_000          # training images of the baselines: the SVM takes their square
 
 
 def task(data: str, protocol: str, cls: int, seeds: int, latent_dim: int = 16) -> Task:
@@ -53,7 +53,9 @@ def task(data: str, protocol: str, cls: int, seeds: int, latent_dim: int = 16) -
     latent_dim : int
         The detectors'.
     """
-    arguments = {"data": data, "protocol": protocol, "cls": cls, "seeds": seeds, "latent_dim": latent_dim}
+    arguments = {
+        "data": data, "protocol": protocol, "cls": cls, "seeds": seeds, "latent_dim": latent_dim,
+    }
     name = f"{data} {protocol} {cls} " + (f"{latent_dim}-D" if seeds else "baselines")
     return Task(name, key_of([*arguments.values(), detector_constants(), VERSION]), run, arguments)
 
@@ -66,7 +68,9 @@ def run(data: str, protocol: str, cls: int, seeds: int, latent_dim: int) -> dict
     """
     data_set = _load(data)
     of_class, test_of_class = data_set.train_labels == cls, data_set.test_labels == cls
-    normal, anomalous = (of_class, ~test_of_class) if protocol == "one" else (~of_class, test_of_class)
+    normal, anomalous = of_class, ~test_of_class
+    if protocol == "rest":
+        normal, anomalous = ~normal, ~anomalous
     images, test = data_set.train[normal], data_set.test
     if seeds:
         scores = detector_scores(images, test, seeds, latent_dim)
@@ -74,8 +78,10 @@ def run(data: str, protocol: str, cls: int, seeds: int, latent_dim: int) -> dict
         scores = {name: [score] for name, score in baselines(images, test).items()}
     areas = {name: [round(float(roc_auc_score(anomalous.numpy(), score)), 6) for score in by_seed]
              for name, by_seed in scores.items()}
-    return {"data": data, "protocol": protocol, "cls": cls, "seeds": seeds, "latent_dim": latent_dim,
-            "auroc": areas}
+    return {
+        "data": data, "protocol": protocol, "cls": cls, "seeds": seeds, "latent_dim": latent_dim,
+        "auroc": areas,
+    }
 
 
 def detector_scores(images: Tensor, test: Tensor, seeds: int, latent_dim: int) -> dict[str, list]:
@@ -144,7 +150,7 @@ def untrained_scores(recipe: Recipe, seed: int, images: Tensor, test: Tensor) ->
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = None  # plain averages over all batches
-        for batch in images[torch.randperm(len(images))].split(500):  # averages as training leaves them
+        for batch in images[torch.randperm(len(images))].split(500):
             if len(batch) > 1:
                 model.train()(batch)
     member = Member.remember(model.eval(), images, seed)
@@ -181,7 +187,11 @@ def _look(model, images):
 
 def _nearest(space: Space, normal: Tensor, features: Tensor) -> np.ndarray:
     memory = space.project(normal)
-    return in_batches(lambda batch: detector.nearest(memory, space.project(batch)), features, size=500).numpy()
+    return in_batches(partial(_distance_to, memory, space), features, size=500).numpy()
+
+
+def _distance_to(memory, space, features):
+    return detector.nearest(memory, space.project(features))
 
 
 def _distance(space: Space, features: Tensor) -> np.ndarray:

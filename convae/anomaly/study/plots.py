@@ -84,8 +84,8 @@ def ranking(rows: list[tuple[str, str, float, float, float]], bold=()) -> Figure
     for kind, (colour, marker, face, title) in KIND_STYLES.items():
         places = [y for y, row in enumerate(rows) if row[1] == kind]
         means, lows, highs = np.array([rows[y][2:] for y in places]).reshape(-1, 3).T
-        axes.errorbar(100 - means, places, xerr=[highs - means, means - lows], fmt=marker, color=colour,
-                      markerfacecolor=face, markersize=6, linewidth=1.5, label=title)
+        axes.errorbar(100 - means, places, xerr=[highs - means, means - lows], fmt=marker,
+                      color=colour, markerfacecolor=face, markersize=6, linewidth=1.5, label=title)
     names, kinds, means, *_ = zip(*rows, strict=True)
     axes.set_yticks(range(len(rows)), names, fontsize=9)
     for label, name, kind in zip(axes.get_yticklabels(), names, kinds, strict=True):
@@ -159,7 +159,8 @@ def severities(measures: dict[str, dict[str, dict[str, list]]], levels) -> Figur
         for axes, kind in zip(row, kinds, strict=True):
             for score, values in of_kind[kind].items():
                 colour, line, marker = SCORE_STYLES[score]
-                axes.plot(levels, values, line, marker=marker, markersize=3.5, color=colour, label=score)
+                axes.plot(levels, values, line, marker=marker, markersize=3.5, color=colour,
+                          label=score)
             axes.grid(color=PALE)
             axes.spines[["top", "right"]].set_visible(False)
             axes.tick_params(labelsize=8)
@@ -229,7 +230,8 @@ def _draw_levels(axes, levels):
                       textcoords="offset points", va="center", fontsize=8, color=INK)
 
 
-def alarm_rates(rates: dict[float, dict[str, list]], expected: dict[float, tuple], titles: dict[str, str]) -> Figure:
+def alarm_rates(rates: dict[float, dict[str, list]], expected: dict[float, tuple],
+                titles: dict[str, str]) -> Figure:
     """Shares of alarms by the rate asked for; a dot a digit, a bar for the mean, shaded where a
     right threshold puts them.
 

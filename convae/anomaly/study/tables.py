@@ -33,8 +33,8 @@ FAMILIES = {  # of the autoencoders that repair local defects: model, architectu
 
 
 def one_class_tasks() -> list[Task]:
-    """One class is normal: MNIST's digits, Fashion-MNIST's clothes, scikit-learn's digits; each with
-    the baselines."""
+    """One class is normal: of MNIST, Fashion-MNIST and scikit-learn's digits; each with the
+    baselines."""
     tasks = []
     for data, seeds in DATA_SETS.items():
         for cls in range(10):
@@ -62,8 +62,8 @@ def defect_tasks() -> list[Task]:
         for d, seeds in _dimensions(family).items():
             hidden = {"hidden": hidden_like_conv(model, d)} if architecture == "dense" else {}
             for seed in seeds:
-                recipe = Recipe.from_name(f"{architecture}_{model}_{d}d", difference=difference, seed=seed,
-                                          **hidden)
+                name = f"{architecture}_{model}_{d}d"
+                recipe = Recipe.from_name(name, difference=difference, seed=seed, **hidden)
                 tasks.append(localisation.task(recipe))
     return tasks
 
@@ -167,7 +167,9 @@ def alarm_rates(records: list[dict]) -> dict:
     table = {}
     for rate in false_alarms.RATES:
         by_digit = [record["rates"][str(rate)] for record in records]
-        scores = {score: _shares([of_digit[score] for of_digit in by_digit]) for score in by_digit[0]}
+        scores = {}
+        for score in by_digit[0]:
+            scores[score] = _shares([of_digit[score] for of_digit in by_digit])
         table[str(rate)] = {"expected": list(expected_rate(n, rate, n)), "scores": scores}
     return table
 

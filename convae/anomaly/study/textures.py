@@ -95,7 +95,8 @@ def _lattice(generator, period):
     return u / length + start[0], v / length + start[1]
 
 
-def damage_textures(images: np.ndarray, defect: str, strength: float, seed) -> tuple[np.ndarray, np.ndarray]:
+def damage_textures(images: np.ndarray, defect: str, strength: float,
+                    seed) -> tuple[np.ndarray, np.ndarray]:
     """Damaged copies of images ``(N, 168, 168)``, each in one place, and the places: True in
     ``(N, 168, 168)``.
 
@@ -167,7 +168,7 @@ DEFECTS: dict[str, Callable] = {
     "missing mark": _missing_mark, "misplaced mark": _misplaced_mark,
 }
 ANYWHERE = ("scratch", "stain", "smear")
-PARTS = {"part": ("missing",), "plate": ("missing mark", "misplaced mark")}  # defects of one strength
+PARTS = {"part": ("missing",), "plate": ("missing mark", "misplaced mark")}  # of one strength
 
 
 def cases(texture: str) -> dict[str, tuple[str, float]]:
