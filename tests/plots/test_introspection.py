@@ -29,7 +29,8 @@ def words(figure):
 def draw(model, image):
     """The model's figures: 1 and 2, or 1 and 3."""
     if isinstance(model, ConvVAE):
-        return [receptive_fields(model, image), variational_autoencoder(model, image, torch.randn(model.latent_dim))]
+        epsilon = torch.randn(model.latent_dim)
+        return [receptive_fields(model, image), variational_autoencoder(model, image, epsilon)]
     return [receptive_fields(model, image), autoencoder(model, image)]
 
 
@@ -42,9 +43,10 @@ def test_the_default_model_has_the_papers_layers(image):
     assert [layer.kernel for layer in found[1:]] == [4, 4, 3, 3, 3, 3, 4, 4]
     assert {layer.stride for layer in found[1:]} == {2}
     assert [layer.padding for layer in found[1:]] == [1, 1, 0, 0, 0, 0, 1, 1]
-    assert [layer.name for layer in found if layer.normalised] == ["layer 2", "layer 3", "layer 3", "layer 2"]
-    assert [layer.activation for layer in found] == [None, *["LeakyReLU(0.01)"] * 3, None, *["LeakyReLU(0.01)"] * 3,
-                                                     "Sigmoid"]
+    normalised = [layer.name for layer in found if layer.normalised]
+    assert normalised == ["layer 2", "layer 3", "layer 3", "layer 2"]
+    leaky = ["LeakyReLU(0.01)"] * 3
+    assert [layer.activation for layer in found] == [None, *leaky, None, *leaky, "Sigmoid"]
 
 
 def test_sigma_is_recognised_as_softplus(image):
@@ -59,8 +61,8 @@ def test_values_and_parameters_are_the_models(model, image):
     output = model(image[None])
     torch.testing.assert_close(found[-1].values, output.reconstruction[0].detach())
     if output.mu is not None:
-        torch.testing.assert_close(next(layer for layer in found if layer.name == "μ").values.flatten(),
-                                   output.mu[0].detach())
+        mu = next(layer for layer in found if layer.name == "μ")
+        torch.testing.assert_close(mu.values.flatten(), output.mu[0].detach())
     assert sum(layer.parameters for layer in found) == sum(p.numel() for p in model.parameters())
 
 

@@ -1,0 +1,109 @@
+"""Grids show every image and mark in its place."""
+
+import base64
+import io
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import torch
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.patches import Circle, Rectangle
+from PIL import Image
+
+from convae.plots.images import CELL, Grid, Mark, grids, interactive_grids, montage
+from convae.plots.style import ADDED, MISREAD, REMOVED
+from convae.reproduce.notebook import to_png
+from tests.plots.data import constant, panel, pictures
+
+
+@pytest.mark.parametrize(("n", "break_before"), [
+    (1, None), (7, None), (10, None), (23, None), (30, 20), (25, 10)])
+def test_image_k_stands_in_row_k_over_ten_and_nothing_else_is_drawn(n, break_before):
+    images = pictures(n)
+    canvas = montage(Grid("", images, break_before=break_before))
+    rows = -(-n // 10)
+    assert canvas.shape == (rows * CELL - 2 + (10 if break_before else 0), min(n, 10) * CELL - 2)
+    for k, image in enumerate(images):
+        y, x = k // 10 * CELL + (10 if break_before and k >= break_before else 0), k % 10 * CELL
+        np.testing.assert_array_equal(canvas[y:y + 28, x:x + 28], image[0])
+        canvas[y:y + 28, x:x + 28] = 0
+    assert (canvas == 0).all()
+
+
+def test_a_grid_without_images_is_drawn_empty():
+    panel = Grid("nothing was misrecognised", torch.zeros(0, 1, 28, 28))
+    assert (montage(panel) == 0).all()
+    assert len(interactive_grids([panel], []).data) == 2
+    to_png(grids([panel, panel], letters=""))
+
+
+@pytest.mark.parametrize(("k", "corner"), [(0, (0, 0)), (13, (90, 30)), (20, (0, 70)), (29, (270, 70))])
+def test_marks_stand_on_their_digit(k, corner):
+    marks = [Mark(k, "circle", ADDED, (5, 9), 4), Mark(k, "square", MISREAD)]
+    (axes,) = grids([panel(marks=marks)]).axes
+    circle, square = axes.patches
+    assert isinstance(circle, Circle) and isinstance(square, Rectangle)
+    assert circle.center == (corner[0] + 5, corner[1] + 9) and circle.radius == 4
+    assert (to_hex(circle.get_edgecolor()), to_hex(square.get_edgecolor())) == (ADDED, MISREAD)
+    assert not circle.get_fill() and not square.get_fill()
+    middle = np.add(square.get_xy(), square.get_width() / 2)
+    assert middle.tolist() == [corner[0] + 13.5, corner[1] + 13.5]
+    assert 27 <= square.get_width() == square.get_height() <= CELL  # clear of its neighbours
+
+
+def test_pixels_and_marks_have_the_same_coordinates():
+    """Pixel (column, row) of a digit is the circle's centre (column, row): imshow counts from
+    pixels' middles."""
+    image = torch.zeros(12, 1, 28, 28)
+    image[11, 0, 9, 5] = 1
+    (axes,) = grids([Grid("", image, [Mark(11, "circle", ADDED, (5, 9), 4)])]).axes
+    shown = np.asarray(axes.images[0].get_array())
+    column, row = axes.patches[0].center
+    assert shown[row, column] == 1 and shown.sum() == 1
+    height, width = shown.shape
+    assert tuple(axes.images[0].get_extent()) == (-0.5, width - 0.5, height - 0.5, -0.5)
+
+
+def test_a_signed_grid_shows_added_ink_blue_removed_red_and_no_change_white():
+    (axes,) = grids([Grid("", constant(-1.0, 0.0, 1.0), signed=True)]).axes
+    image = axes.images[0]
+    colours = image.cmap(image.norm(image.get_array()))
+    for x, colour in ((14, REMOVED), (44, "white"), (74, ADDED), (29, "white")):
+        np.testing.assert_allclose(colours[14, x, :3], to_rgb(colour), atol=0.01)
+
+
+def test_an_unsigned_grid_shows_ink_black_on_white():
+    (axes,) = grids([Grid("", constant(0.0, 1.0))]).axes
+    image = axes.images[0]
+    colours = image.cmap(image.norm(image.get_array()))
+    assert [to_hex(colours[14, x]) for x in (14, 44)] == ["#ffffff", "#000000"]
+
+
+def decoded(picture):
+    return Image.open(io.BytesIO(base64.b64decode(picture.source.split(",")[1])))
+
+
+def test_interactive_grids_hold_picture_hover_text_and_marks_of_each_panel():
+    marks = [Mark(21, "circle", ADDED, (5, 9), 4), Mark(3, "square", MISREAD)]
+    panels, hover = [panel(), panel(marks=marks)], [f"digit {k}" for k in range(30)]
+    figure = interactive_grids(panels, hover)
+    assert [type(t) for t in figure.data] == [go.Image, go.Scatter] * 2
+    for one, (picture, spots) in zip(panels, (figure.data[:2], figure.data[2:]), strict=True):
+        pixels = np.asarray(decoded(picture).convert("L"))
+        np.testing.assert_allclose(pixels, 255 * (1 - montage(one)), atol=12)  # in 64 grey levels
+        assert list(spots.text) == hover and picture.hoverinfo == "skip"
+        assert (spots.x[21], spots.y[21]) == (30 + 13.5, 70 + 13.5)
+    circle, square = figure.layout.shapes
+    assert (circle.type, circle.xref, circle.line.color) == ("circle", "x2", ADDED)
+    assert (circle.x0, circle.x1, circle.y0, circle.y1) == (30 + 1, 30 + 9, 70 + 5, 70 + 13)
+    assert (square.type, square.yref, square.x0, square.x1, square.y0, square.y1) == (
+        "rect", "y2", 90 - 1.5, 90 + 28.5, -1.5, 28.5)
+
+
+def test_an_interactive_signed_grid_has_the_colours_of_the_static_one():
+    grid = Grid("", constant(-1.0, 0.0, 1.0), signed=True)
+    picture = interactive_grids([grid], ["", "", ""]).data[0]
+    pixels = decoded(picture).convert("RGB")
+    for x, colour in ((14, REMOVED), (44, "#ffffff"), (74, ADDED)):
+        np.testing.assert_allclose(pixels.getpixel((x, 14)), 255 * np.array(to_rgb(colour)), atol=3)
