@@ -68,12 +68,6 @@ def to_json(content, digits: int = 5) -> str:
 
 
 def key_of(content) -> str:
-    """Sixteen hexadecimal digits that identify what a result depends on, given in JSON's types.
-
-    Examples
-    --------
-    >>> key_of({"seed": 0, "epochs": 10}) == key_of({"epochs": 10, "seed": 0})
-    True
-    """
+    """Sixteen hexadecimal digits that identify what a result depends on, given in JSON's types."""
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -51,10 +51,6 @@ def _tuple_of(text: str, item: Bound, admits) -> Bound:
     return Bound(text, (tuple, list), lambda v: all(map(item.holds, v)) and admits(v), tuple)
 
 
-def _is_ascending(values) -> bool:
-    return list(values) == sorted(set(values))
-
-
 MAPS = whole(1, 4096)  # of one layer
 LAYERS = whole(2, 4)   # those of feature maps; layer 1 is the image
 BOUNDS = {
@@ -64,7 +60,8 @@ BOUNDS = {
     "latent_dim": whole(1, 784),
     "channels": _tuple_of(f"three numbers of maps, each {MAPS.text}", MAPS, lambda v: len(v) == 3),
     "slope": number(0, 0.99),
-    "normalised_layers": _tuple_of("some of 2, 3, 4, ascending", LAYERS, _is_ascending),
+    "normalised_layers": _tuple_of(
+        "some of 2, 3, 4, ascending", LAYERS, lambda v: list(v) == sorted(set(v))),
     "hidden": whole(1, 100_000),
     # The objective (section 2.3).
     "difference": one_of("squared_error", "cross_entropy"),

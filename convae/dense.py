@@ -6,14 +6,12 @@ The paper does not say how they were built, so all of this is our choice. h = 40
 (Kingma and Welling 2014 and the tutorials after them use 400 or 500).
 """
 
-from math import prod
-
 from torch import nn
 
 from convae.bounds import check
 from convae.models import IMAGE_SHAPE, Autoencoder, ConvAE, ConvVAE, Variational, count
 
-PIXELS = prod(IMAGE_SHAPE)
+PIXELS = 28 * 28
 
 
 class DenseAE(Autoencoder):
@@ -21,12 +19,10 @@ class DenseAE(Autoencoder):
 
     Parameters
     ----------
-    latent_dim : int
-        Number d of latent variables, 1 to 784.
+    latent_dim, slope
+        As for :class:`convae.ConvAE`.
     hidden : int
         Units h in the hidden layer of the encoder, and in that of the decoder, at least 1.
-    slope : float
-        LeakyReLU's slope for negative values, 0 to 0.99.
     """
 
     def __init__(self, latent_dim: int, hidden: int = 400, slope=0.01):

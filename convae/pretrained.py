@@ -43,10 +43,7 @@ def shipped_recipe(name: str) -> Recipe | ClassifierRecipe:
 def load_pretrained(name: str) -> nn.Module:
     """A shipped model in ``eval()`` mode, such as ``conv_vae_64d``, or ``classifier``.
 
-    Raises
-    ------
-    ValueError
-        If no model of that name is shipped, or its file is not the one that its card describes.
+    ValueError lists the names if there is none of that name, or says what is wrong with its files.
 
     Examples
     --------
@@ -113,10 +110,7 @@ def load(folder: Path, name: str) -> nn.Module:
     """The model in ``eval()`` mode, with ``.card``; ValueError if a file is missing or damaged."""
     card = _read_card(folder / f"{name}.json")
     path = folder / f"{name}.safetensors"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"weights {path} cannot be read: {error.strerror}") from None
+    content = _read("weights", path)
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != card["sha256"]:
         remedy = "delete both files, and the model is trained again"
@@ -132,8 +126,7 @@ def load(folder: Path, name: str) -> nn.Module:
     return model.eval()
 
 
-def _place(recipe: Recipe) -> tuple[Path, str]:
-    """Folder and file name of a recipe's model: the shipped one, or the cache's."""
+def _place(recipe: Recipe) -> tuple[Path, str]:  # folder and file name
     if recipe.name in SHIPPED and _is_trained(recipe, weights_dir()):
         return weights_dir(), recipe.name
     return cache_dir() / "models", f"{recipe.name}-{recipe.key}"
@@ -144,12 +137,18 @@ def _is_trained(recipe, folder: Path) -> bool:
     return path.exists() and _read_card(path)["recipe"] == recipe.to_dict()
 
 
-def _read_card(path: Path) -> dict:
+def _read(what: str, path: Path) -> bytes:
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except OSError as error:
-        raise ValueError(f"card {path} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # not UTF-8, or not JSON
+        raise ValueError(f"{what} {path} cannot be read: {error.strerror}") from None
+
+
+def _read_card(path: Path) -> dict:
+    content = _read("card", path)
+    try:
+        card = json.loads(content)
+    except ValueError as error:
         raise ValueError(f"card {path} is not JSON: {error}") from None
     if not isinstance(card, dict) or not {"name", "recipe", "sha256"} <= card.keys():
         raise ValueError(f"card {path} has no name, recipe or sha256")

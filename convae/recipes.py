@@ -6,26 +6,21 @@ import re
 import attrs
 
 from convae._io import key_of
-from convae.bounds import BOUNDS
+from convae.bounds import BOUNDS, check
 from convae.dense import DenseAE, DenseVAE
 from convae.models import ConvAE, ConvVAE
 
 
-def _field(stated: bool, note: str, **options):
-    converter = attrs.Converter(_within_bound, takes_field=True)
-    return attrs.field(converter=converter, metadata={"stated": stated, "note": note}, **options)
+def stated(note: str, stated=True, **options):
+    """A field that the paper states; the note says where."""
+    within_bound = attrs.Converter(lambda value, field: BOUNDS[field.name].check(field.name, value),
+                                   takes_field=True)
+    return attrs.field(converter=within_bound, metadata={"stated": stated, "note": note}, **options)
 
 
-def stated(where: str, **options):  # a field that the paper states, and where
-    return _field(True, where, **options)
-
-
-def choice(default, why: str):      # a field that the paper leaves open, our default, and why
-    return _field(False, why, default=default)
-
-
-def _within_bound(value, field):
-    return BOUNDS[field.name].check(field.name, value)
+def choice(default, note: str):
+    """A field that the paper leaves open; the note says why the default is ours."""
+    return stated(note, stated=False, default=default)
 
 
 @attrs.frozen
@@ -84,7 +79,8 @@ class Recipe:
     def from_dict(values: dict) -> "Recipe":
         """The recipe with these fields; ValueError names those that do not exist or are missing."""
         architecture = values.get("architecture", "conv")
-        recipe = RECIPES[BOUNDS["architecture"].check("architecture", architecture)]
+        check(architecture=architecture)
+        recipe = RECIPES[architecture]
         known = [field.name for field in attrs.fields(recipe)]
         if unknown := sorted(set(values) - set(known)):
             raise ValueError(f"a {architecture} recipe has no {', '.join(unknown)}; "

@@ -28,7 +28,7 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, *
     """Train a new model; labels never enter.
 
     On a processor the same recipe, images and threads give the same bytes on the same machine and
-    versions: the generator is seeded, and sums are always added in the same order.
+    versions: the generator is seeded, and sums are added in a fixed order.
 
     Parameters
     ----------
@@ -43,10 +43,7 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, *
     threads : int
         Threads that compute on a processor; more are faster for a single model.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not what is said above, or the loss stops being finite.
+    TypeError or ValueError says which argument is wrong, or that the loss is not finite.
 
     Examples
     --------
@@ -97,8 +94,8 @@ def fit(model: nn.Module, objective: Callable[[Tensor], Tensor], n: int, recipe,
             try:
                 value = objective(batch)
             except ValueError as error:
-                place = f"{recipe.name}, epoch {epoch + 1}"
-                raise ValueError(f"{place}: {error}; try a lower learning_rate") from error
+                raise ValueError(f"{recipe.name}, epoch {epoch + 1}: {error}; "
+                                 "try a lower learning_rate") from error
             model.zero_grad()
             value.backward()
             for stepper in (*optimisers, *schedules):
@@ -108,8 +105,7 @@ def fit(model: nn.Module, objective: Callable[[Tensor], Tensor], n: int, recipe,
         bar.set_postfix(loss=f"{history[-1]:.2f}")
     # The loss is checked before each step, and so would miss what the last step broke.
     if not all(p.isfinite().all() for p in model.parameters()):
-        raise ValueError(f"{recipe.name}: the last step left weights that are not finite; "
-                         "try a lower learning_rate")
+        raise ValueError(f"{recipe.name}: weights are not finite; try a lower learning_rate")
     return history
 
 
