@@ -6,7 +6,12 @@ from benchmarks.report import NAMES
 from convae.plots.style import INK, new_figure
 from convae.reproduce.output import to_png
 
-STYLES = {"plain": ("#94a4a2", "o"), "in_memory": ("#832db6", "s"), "pythae": ("#3f90da", "^"), "lightning": ("#a96b59", "D")}
+STYLES = {
+    "plain": ("#94a4a2", "o"),
+    "in_memory": ("#832db6", "s"),
+    "pythae": ("#3f90da", "^"),
+    "lightning": ("#a96b59", "D"),
+}
 
 
 def draw(results: dict) -> bytes:
@@ -19,15 +24,41 @@ def draw(results: dict) -> bytes:
         for peer, (colour, marker) in STYLES.items():
             if peer not in measured["peers"]:
                 continue
-            first, others = (measured["peers"][peer][name]["median"] for name in ("first_epoch_seconds", "epoch_seconds"))
+            first, others = (
+                measured["peers"][peer][name]["median"]
+                for name in ("first_epoch_seconds", "epoch_seconds")
+            )
             seconds = first + others * np.arange(len(curve))
-            axes.plot(seconds, curve, color=colour, marker=marker, markersize=3.5, linewidth=1.2, label=NAMES[peer])
-        axes.plot(measured["peers"]["convae"]["seconds_to_quality"]["median"], measured["convae_loss"]["median"], "*",
-                  color="#e76300", markersize=18, markeredgecolor="white", label="convae, finished", zorder=3)
+            axes.plot(
+                seconds,
+                curve,
+                color=colour,
+                marker=marker,
+                markersize=3.5,
+                linewidth=1.2,
+                label=NAMES[peer],
+            )
+        axes.plot(
+            measured["peers"]["convae"]["seconds_to_quality"]["median"],
+            measured["convae_loss"]["median"],
+            "*",
+            color="#e76300",
+            markersize=18,
+            markeredgecolor="white",
+            label="convae, finished",
+            zorder=3,
+        )
         target = measured["target_loss"]["median"]
         axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
-        axes.annotate("plain loop at its best", (0, target), xycoords=("axes fraction", "data"), xytext=(4, 3),
-                      textcoords="offset points", fontsize=8, color=INK)
+        axes.annotate(
+            "plain loop at its best",
+            (0, target),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 3),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
+        )
         axes.set_xscale("log")
         axes.set_title(setting, loc="left", fontsize=11, color=INK)
         axes.set_xlabel(f"seconds of training, {results['machine']['cores']} cores")

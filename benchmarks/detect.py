@@ -29,7 +29,9 @@ def detect(folder: Path) -> dict:
         start = time.perf_counter()
         folders.detect(folder, demo.MODEL, Path(out), progress=False)
         seconds = time.perf_counter() - start
-    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())  # ru_maxrss would count the parent's, too
+    (peak,) = re.findall(
+        r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()
+    )  # ru_maxrss would count the parent's, too
     return {"seconds": seconds, "peak_mib": int(peak) / 1024}
 
 
@@ -51,15 +53,22 @@ def measure() -> dict:
 
 def report(found: dict) -> list[str]:
     """The lines of convae/anomaly/README.md."""
-    seconds, peak = ({n: statistics.median(each[key] for each in rounds) for n, rounds in found["files"].items()}
-                     for key in ("seconds", "peak_mib"))
+    seconds, peak = (
+        {n: statistics.median(each[key] for each in rounds) for n, rounds in found["files"].items()}
+        for key in ("seconds", "peak_mib")
+    )
     few, some, many = map(str, FILES)
     rate = (int(many) - int(few)) / (seconds[many] - seconds[few])
-    return [f"On {found['cores']} cores `convae detect` scores {rate:,.0f} PNG files of 28 × 28 pixels a second once it "
-            f"runs: {int(some):,} in {seconds[some]:.0f} s, {int(many):,} in {seconds[many]:.0f} s (one round). The "
-            f"files were in memory, not on a disk, and the start of Python is not counted. "
-            f"Its memory peaks at {peak[few]:,.0f} MiB for {int(few):,} files and at {peak[many]:,.0f} MiB for {int(many):,}: "
-            f"images are not kept, each file's score and state are."]
+    return [
+        f"On {found['cores']} cores `convae detect` scores {rate:,.0f} PNG files of 28 × 28 pixels "
+        "a second once it "
+        f"runs: {int(some):,} in {seconds[some]:.0f} s, {int(many):,} in {seconds[many]:.0f} s "
+        "(one round). The "
+        f"files were in memory, not on a disk, and the start of Python is not counted. "
+        f"Its memory peaks at {peak[few]:,.0f} MiB for {int(few):,} files and at {peak[many]:,.0f} "
+        f"MiB for {int(many):,}: "
+        f"images are not kept, each file's score and state are."
+    ]
 
 
 def main():

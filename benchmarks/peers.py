@@ -40,7 +40,9 @@ def _loader():
         raw.mkdir(parents=True)
         for name in MD5:
             (raw / name).symlink_to(cache_dir() / name)
-        images = MNIST(folder, train=True, transform=transforms.ToTensor())  # reads all of them at once
+        images = MNIST(
+            folder, train=True, transform=transforms.ToTensor()
+        )  # reads all of them at once
     return DataLoader(images, BATCH_SIZE, shuffle=True)
 
 
@@ -53,8 +55,13 @@ def plain(recipe: Recipe, epochs: int, on_epoch):
 def in_memory(recipe: Recipe, epochs: int, on_epoch, model: nn.Module | None = None):
     """The same loop with its obvious fix: all images are one tensor in memory."""
     images, _ = convae.load_mnist(train=True)
-    _loop(model or build(recipe), recipe, epochs, lambda: (images[b] for b in torch.randperm(len(images)).split(BATCH_SIZE)),
-          on_epoch)
+    _loop(
+        model or build(recipe),
+        recipe,
+        epochs,
+        lambda: (images[b] for b in torch.randperm(len(images)).split(BATCH_SIZE)),
+        on_epoch,
+    )
 
 
 def _loop(model, recipe, epochs, batches, on_epoch):
@@ -102,7 +109,9 @@ def pythae(recipe: Recipe, epochs: int, on_epoch):
             return ModelOutput(reconstruction=self.network(z[:, :, None, None]))
 
     class Model(VAE):
-        def loss_function(self, recon_x, x, mu, log_var, z):  # pythae's own halves the squared error
+        def loss_function(
+            self, recon_x, x, mu, log_var, z
+        ):  # pythae's own halves the squared error
             error = DIFFERENCES[recipe.difference](recon_x, x).mean()
             divergence = kl_to_standard_normal(mu, (log_var / 2).exp()).mean()
             return error + divergence, error, divergence
@@ -113,10 +122,21 @@ def pythae(recipe: Recipe, epochs: int, on_epoch):
 
     images, labels = convae.load_mnist(train=True)
     with tempfile.TemporaryDirectory() as folder:
-        config = BaseTrainerConfig(output_dir=folder, num_epochs=epochs, learning_rate=LEARNING_RATE, no_cuda=True,
-                                   per_device_train_batch_size=BATCH_SIZE, optimizer_cls="Adam", seed=recipe.seed)
-        model = Model(VAEConfig(input_dim=(1, 28, 28), latent_dim=recipe.latent_dim), Encoder(), Decoder())
-        BaseTrainer(model, BaseDataset(images, labels), training_config=config, callbacks=[Watch()]).train()
+        config = BaseTrainerConfig(
+            output_dir=folder,
+            num_epochs=epochs,
+            learning_rate=LEARNING_RATE,
+            no_cuda=True,
+            per_device_train_batch_size=BATCH_SIZE,
+            optimizer_cls="Adam",
+            seed=recipe.seed,
+        )
+        model = Model(
+            VAEConfig(input_dim=(1, 28, 28), latent_dim=recipe.latent_dim), Encoder(), Decoder()
+        )
+        BaseTrainer(
+            model, BaseDataset(images, labels), training_config=config, callbacks=[Watch()]
+        ).train()
 
 
 def lightning(recipe: Recipe, epochs: int, on_epoch):
@@ -141,8 +161,13 @@ def lightning(recipe: Recipe, epochs: int, on_epoch):
             on_epoch(self.network)
 
     trainer = pytorch_lightning.Trainer(
-        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False)
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
     trainer.fit(Module(), _loader())
 
 
@@ -152,8 +177,17 @@ def ours(recipe: Recipe, epochs: int, on_epoch):
     on_epoch(train(recipe, progress=False, device="cpu", threads=torch.get_num_threads()).model)
 
 
-PEERS = {"plain": plain, "in_memory": in_memory, "pythae": pythae, "lightning": lightning, "convae": ours}
-IMPORTS = {"pythae": ("pythae.models", "pythae.trainers"), "lightning": ("pytorch_lightning",)}  # what installing peers gives
+PEERS = {
+    "plain": plain,
+    "in_memory": in_memory,
+    "pythae": pythae,
+    "lightning": lightning,
+    "convae": ours,
+}
+IMPORTS = {
+    "pythae": ("pythae.models", "pythae.trainers"),
+    "lightning": ("pytorch_lightning",),
+}  # what installing peers gives
 
 
 def unseen_loss(model: nn.Module, recipe: Recipe, images: Tensor) -> float:

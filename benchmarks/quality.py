@@ -32,12 +32,25 @@ SEEDS = range(5)
 
 def measure(folder: Path) -> dict:
     """All runs, as ``[setting][way][seed]``; what is in `folder` already is not computed again."""
-    runs = [(setting, way, seed) for seed in SEEDS for setting in SETTINGS for way in ("plain", "convae")]
-    missing = [(setting, way, seed, _path(folder, setting, way, seed)) for setting, way, seed in runs
-               if not _path(folder, setting, way, seed).exists()]
+    runs = [
+        (setting, way, seed)
+        for seed in SEEDS
+        for setting in SETTINGS
+        for way in ("plain", "convae")
+    ]
+    missing = [
+        (setting, way, seed, _path(folder, setting, way, seed))
+        for setting, way, seed in runs
+        if not _path(folder, setting, way, seed).exists()
+    ]
     parallel_map(_run, missing)
-    return {setting: {way: [json.loads(_path(folder, setting, way, seed).read_text()) for seed in SEEDS]
-                      for way in ("plain", "convae")} for setting in SETTINGS}
+    return {
+        setting: {
+            way: [json.loads(_path(folder, setting, way, seed).read_text()) for seed in SEEDS]
+            for way in ("plain", "convae")
+        }
+        for setting in SETTINGS
+    }
 
 
 def _path(folder, setting, way, seed):
@@ -67,7 +80,9 @@ def _run(setting: str, way: str, seed: int, path: Path):
     torch.set_num_threads(1)
     classifier = convae.load_pretrained("classifier")
     z = encode(model, unseen)
-    before, after = (classify(classifier, pictures) for pictures in (unseen, reconstruct(model, unseen)))
+    before, after = (
+        classify(classifier, pictures) for pictures in (unseen, reconstruct(model, unseen))
+    )
     result = {
         "losses": losses,
         "neighbour_accuracy": knn_accuracy(encode(model, train_images), train_labels, z, labels),

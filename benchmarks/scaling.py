@@ -25,7 +25,7 @@ from convae.reproduce.readme import replace_block
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "convae" / "claims" / "README.md"
 ROUNDS = 3
-NOTHINGS = 400    # tasks that do nothing, for the overhead
+NOTHINGS = 400  # tasks that do nothing, for the overhead
 MACHINES = 1_000
 
 
@@ -55,12 +55,19 @@ def summarise(found: dict, seconds_a_task: list[float]) -> dict:
     overhead = statistics.median(found["overhead"])
     one, two = (statistics.median(found["workers"][w]) for w in ("1", "2"))
     mean = statistics.mean(seconds_a_task)
-    combinations = (dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values()))
-    every = len({task.key for choices in combinations for task in one_universe(choices, 0).values()}) * len(SEEDS)
+    combinations = (
+        dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())
+    )
+    every = len(
+        {task.key for choices in combinations for task in one_universe(choices, 0).values()}
+    ) * len(SEEDS)
     return {
         **found,
-        "overhead_seconds": overhead, "two_workers_times_as_fast": one / two, "seconds_a_task": mean,
-        "cores": os.cpu_count(), "tasks_of_every_combination": every,
+        "overhead_seconds": overhead,
+        "two_workers_times_as_fast": one / two,
+        "seconds_a_task": mean,
+        "cores": os.cpu_count(),
+        "tasks_of_every_combination": every,
         "days_on_two_cores": every * mean / 2 / 86_400,
         "minutes_on_many": max(every * mean / MACHINES, every * overhead) / 60,
         "machines_that_one_scheduler_keeps_busy": mean / overhead,
@@ -71,14 +78,21 @@ def report(result: dict) -> list[str]:
     """The lines of convae/claims/README.md."""
     return [
         f"Measured on {result['cores']} cores, medians of {ROUNDS} rounds: Dask's overhead is "
-        f"{1000 * result['overhead_seconds']:.0f} ms a task, everything included: handing out, fetching, writing the record. "
-        f"Eight small tasks take {result['two_workers_times_as_fast']:.2f} times less with two workers than with one, each "
-        f"worker's start included. A task of the study over seeds took {result['seconds_a_task']:.0f} s on one core, on average.",
+        f"{1000 * result['overhead_seconds']:.0f} ms a task, everything included: handing out, "
+        "fetching, writing the record. "
+        f"Eight small tasks take {result['two_workers_times_as_fast']:.2f} times less with two "
+        "workers than with one, each "
+        "worker's start included. A task of the study over seeds took "
+        f"{result['seconds_a_task']:.0f} s on one core, on average.",
         "",
-        f"On paper: all {result['tasks_of_every_combination']:,} different models of all combinations of the choices with ten "
-        f"seeds would take {result['days_on_two_cores']:.0f} days on two such cores, and {result['minutes_on_many']:.0f} "
-        f"minutes on {MACHINES:,} machines with one such core each, if no worker is lost and each has MNIST. One scheduler could "
-        f"keep {result['machines_that_one_scheduler_keeps_busy']:,.0f} of them busy; records are three kilobytes each.",
+        f"On paper: all {result['tasks_of_every_combination']:,} different models of all "
+        "combinations of the choices with ten "
+        f"seeds would take {result['days_on_two_cores']:.0f} days on two such cores, and "
+        f"{result['minutes_on_many']:.0f} "
+        f"minutes on {MACHINES:,} machines with one such core each, if no worker is lost and each "
+        "has MNIST. One scheduler could "
+        f"keep {result['machines_that_one_scheduler_keeps_busy']:,.0f} of them busy; records are "
+        "three kilobytes each.",
     ]
 
 
@@ -96,7 +110,9 @@ def _nothing():
 def main():
     seconds = [sum(record["seconds"].values()) for record in records.load("seeds").values()]
     result = summarise(measure(), seconds)
-    page = replace_block(PAGE.read_text(encoding="utf-8"), "benchmarks/scaling.json", report(result))
+    page = replace_block(
+        PAGE.read_text(encoding="utf-8"), "benchmarks/scaling.json", report(result)
+    )
     write_all_atomically({HERE / "scaling.json": json.dumps(result, indent=1) + "\n", PAGE: page})
     print("\n".join(report(result)))
 

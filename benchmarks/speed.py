@@ -20,7 +20,11 @@ from convae.training import train
 
 ROUNDS = 3
 IMAGES = 60_000
-IN_EVERY_SETTING = ("plain", "pythae", "convae")  # the others in the first only: their epochs take as long in all
+IN_EVERY_SETTING = (
+    "plain",
+    "pythae",
+    "convae",
+)  # the others in the first only: their epochs take as long in all
 MANY, MANY_EPOCHS = 4, 4  # models trained at once, and for how long
 ROOT = Path(__file__).parents[1]
 
@@ -34,14 +38,25 @@ def _round(number: int, folder: Path) -> dict:
     """Every peer once, on every setting or on the first; then many models at once, and what the
     processor can do."""
     first = next(iter(SETTINGS))
-    peers = {setting: {peer: _once(folder, f"{number}-{peer}-{Recipe.from_dict(fields).key}",
-                                   lambda p=peer, f={**fields, "seed": number}: _in_a_process(p, Recipe.from_dict(f)))
-                       for peer in (PEERS if setting == first else IN_EVERY_SETTING)}
-             for setting, fields in SETTINGS.items()}
+    peers = {
+        setting: {
+            peer: _once(
+                folder,
+                f"{number}-{peer}-{Recipe.from_dict(fields).key}",
+                lambda p=peer, f={**fields, "seed": number}: _in_a_process(p, Recipe.from_dict(f)),
+            )
+            for peer in (PEERS if setting == first else IN_EVERY_SETTING)
+        }
+        for setting, fields in SETTINGS.items()
+    }
     many = {**SETTINGS[first], "epochs": MANY_EPOCHS}
     recipes = [Recipe.from_dict({**many, "seed": seed}) for seed in range(MANY)]
-    return {"peers": peers, "many": _once(folder, f"{number}-many-{recipes[0].key}", lambda: _many(recipes)),
-            "peak": _once(folder, f"{number}-peak", peak), "passes": _once(folder, f"{number}-passes", passes)}
+    return {
+        "peers": peers,
+        "many": _once(folder, f"{number}-many-{recipes[0].key}", lambda: _many(recipes)),
+        "peak": _once(folder, f"{number}-peak", peak),
+        "passes": _once(folder, f"{number}-passes", passes),
+    }
 
 
 def _once(folder: Path, name: str, function):
@@ -55,9 +70,13 @@ def _once(folder: Path, name: str, function):
 
 def _many(recipes: list[Recipe]) -> dict:
     """Seconds that several models take; side by side, starting the processes is part of it."""
-    return {"one after another, all cores": _timed(lambda: [_train(r, torch.get_num_threads()) for r in recipes]),
-            "one after another, one core": len(recipes) * _timed(lambda: _train(recipes[0], 1)),
-            "side by side": _timed(lambda: parallel_map(_train, [(r, 1) for r in recipes]))}
+    return {
+        "one after another, all cores": _timed(
+            lambda: [_train(r, torch.get_num_threads()) for r in recipes]
+        ),
+        "one after another, one core": len(recipes) * _timed(lambda: _train(recipes[0], 1)),
+        "side by side": _timed(lambda: parallel_map(_train, [(r, 1) for r in recipes])),
+    }
 
 
 def _in_a_process(peer: str, recipe: Recipe) -> dict:
@@ -99,9 +118,14 @@ def shapes(recipe: Recipe) -> list[tuple[int, int, int, int, int, int]]:
 
     def record(layer, inputs, output):
         transposed = isinstance(layer, torch.nn.ConvTranspose2d)
-        wide, maps = (output, (layer.out_channels, layer.in_channels)) if transposed else (
-            inputs[0], (layer.in_channels, layer.out_channels))
-        found.append((*maps, layer.kernel_size[0], layer.stride[0], layer.padding[0], wide.shape[2]))
+        wide, maps = (
+            (output, (layer.out_channels, layer.in_channels))
+            if transposed
+            else (inputs[0], (layer.in_channels, layer.out_channels))
+        )
+        found.append(
+            (*maps, layer.kernel_size[0], layer.stride[0], layer.padding[0], wide.shape[2])
+        )
 
     for module in model.modules():
         if isinstance(module, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
@@ -115,7 +139,7 @@ def connections(shape) -> int:
     """Weights met by all units of the narrow side."""
     maps_in, maps_out, kernel, stride, padding, height = shape
     narrow = (height + 2 * padding - kernel) // stride + 1
-    return maps_in * maps_out * kernel ** 2 * narrow ** 2
+    return maps_in * maps_out * kernel**2 * narrow**2
 
 
 def peak(repeats: int = 30) -> dict:
@@ -133,8 +157,10 @@ def peak(repeats: int = 30) -> dict:
         forward = _fastest(lambda x=x, w=weight, s=shape: conv2d(x, w, None, s[3], s[4]), repeats)
         seconds += forward * (2 if index == 0 else 3)
     a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
-    return {"convolutions": recipe.batch_size * operations(recipe) / seconds,
-            "matrix product": 2 * 1024 ** 3 / _fastest(lambda: a @ b, repeats)}
+    return {
+        "convolutions": recipe.batch_size * operations(recipe) / seconds,
+        "matrix product": 2 * 1024**3 / _fastest(lambda: a @ b, repeats),
+    }
 
 
 def passes(repeats: int = 30) -> dict:
@@ -152,17 +178,25 @@ def passes(repeats: int = 30) -> dict:
         wide, weight = _operands(shape, recipe.batch_size)
         narrow = conv2d(wide, weight, None, stride, padding)
         for name, function in (
-                ("forward", lambda x=wide, w=weight, s=stride, p=padding: conv2d(x, w, None, s, p)),
-                ("transposed, PyTorch", lambda x=narrow, w=weight, s=stride, p=padding: conv_transpose2d(x, w, None, s, p)),
-                ("transposed, convae", lambda x=narrow, w=weight, p=padding: transposed(x, w, p))):
-            rates[name].append(2 * recipe.batch_size * connections(shape) / _fastest(function, repeats))
+            ("forward", lambda x=wide, w=weight, s=stride, p=padding: conv2d(x, w, None, s, p)),
+            (
+                "transposed, PyTorch",
+                lambda x=narrow, w=weight, s=stride, p=padding: conv_transpose2d(x, w, None, s, p),
+            ),
+            ("transposed, convae", lambda x=narrow, w=weight, p=padding: transposed(x, w, p)),
+        ):
+            rates[name].append(
+                2 * recipe.batch_size * connections(shape) / _fastest(function, repeats)
+            )
     torch.set_num_threads(threads)
     return rates
 
 
 def _operands(shape, batch_size) -> tuple[torch.Tensor, torch.Tensor]:
     maps_in, maps_out, kernel, _, _, height = shape
-    return torch.rand(batch_size, maps_in, height, height), torch.rand(maps_out, maps_in, kernel, kernel)
+    return torch.rand(batch_size, maps_in, height, height), torch.rand(
+        maps_out, maps_in, kernel, kernel
+    )
 
 
 @torch.no_grad()

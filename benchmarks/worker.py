@@ -15,7 +15,7 @@ import convae
 from benchmarks.peers import IMPORTS, PEERS, unseen_loss
 from convae.recipes import Recipe
 
-UNIT = 2 ** 20 if sys.platform == "darwin" else 2 ** 10  # a MiB in bytes, or in KiB
+UNIT = 2**20 if sys.platform == "darwin" else 2**10  # a MiB in bytes, or in KiB
 
 
 def main(peer: str, recipe: str, epochs: str):
@@ -34,11 +34,16 @@ def main(peer: str, recipe: str, epochs: str):
         start = time.perf_counter()  # measuring the loss is not part of any peer's time
 
     PEERS[peer](recipe, int(epochs), on_epoch)
-    print(json.dumps({
-        "seconds": times,  # of each epoch, the first with what comes before it; convae's: of the whole training
-        "losses": losses,
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNIT,
-    }))
+    print(
+        json.dumps(
+            {
+                # of each epoch, the first with all before it; convae's: of the whole training
+                "seconds": times,
+                "losses": losses,
+                "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNIT,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":
