@@ -45,8 +45,11 @@ def photographs():
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
-    """Folders ``normal`` (250 ones) and ``new`` (30 ones, and 10 zeros in ``others``), below one with
-    a space and Japanese letters in its name; no test writes there."""
+    """The folders of digits that tests read; none writes there.
+
+    ``normal`` holds 250 ones, ``new`` 30 ones, and 10 zeros in ``others``. The name of the folder
+    that holds them has a space and Japanese letters.
+    """
     place = tmp_path_factory.mktemp("画像 検査")
     _write_digits(place / "normal", 1, 0, 250)
     _write_digits(place / "new", 1, 250, 280)

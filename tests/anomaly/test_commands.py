@@ -1,4 +1,4 @@
-"""``convae fit`` and ``convae detect``, as an engineer types them; and what they say of mistakes."""
+"""``convae fit`` and ``convae detect``, as an engineer types them, with mistakes as well."""
 
 import csv
 import json
@@ -12,7 +12,8 @@ from convae.anomaly import folders
 
 
 def test_detect_writes_scores_of_every_file(place, model, tmp_path, command, capsys):
-    assert not command("detect", place / "new", "--model", model, "--out", tmp_path / "R", "--false-alarms", "0.02")
+    options = ("--model", model, "--out", tmp_path / "R", "--false-alarms", "0.02")
+    assert not command("detect", place / "new", *options)
     assert "99 normal images were held out" in capsys.readouterr().out
     content = json.loads((tmp_path / "R" / "scores.json").read_text(encoding="utf-8"))
     rows = content["scores"]
@@ -36,14 +37,16 @@ def test_interrupted_detection_says_how_to_go_on(place, tmp_path, command, monke
         raise KeyboardInterrupt
 
     monkeypatch.setattr(folders, "detect", interrupt)
-    assert command("detect", place / "new", "--model", tmp_path / "m", "--out", tmp_path / "R") == 130
+    options = ("--model", tmp_path / "m", "--out", tmp_path / "R")
+    assert command("detect", place / "new", *options) == 130
     assert "interrupted; the same command goes on where it was" in capsys.readouterr().err
 
 
 def test_fit_to_too_few_images_says_how_many_are_needed(tmp_path, write_digits, command):
     write_digits(tmp_path / "few", 1, 0, 9)
     message = command("fit", tmp_path / "few", "--model", tmp_path / "m.safetensors")
-    assert "9 normal images are too few: at least 10 are needed, and 198 for a false-alarm rate of 0.01" in message
+    assert ("9 normal images are too few: at least 10 are needed, "
+            "and 198 for a false-alarm rate of 0.01") in message
     assert not (tmp_path / "m.safetensors").exists()
 
 

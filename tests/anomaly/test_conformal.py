@@ -16,23 +16,25 @@ def test_p_values_by_hand():
 @pytest.mark.parametrize("n", [10, 99, 100, 250])
 def test_above_the_threshold_is_where_p_is_small_enough(n, false_alarms):
     generator = np.random.default_rng(n)
-    calibration, scores = generator.integers(40, size=n), generator.integers(40, size=500)  # with ties
+    calibration = generator.integers(40, size=n)  # with ties
+    scores = generator.integers(40, size=500)
     above = scores > threshold(calibration, false_alarms)
     assert (above == (p_values(calibration, scores) <= false_alarms + 1e-12)).all()
 
 
 @pytest.mark.parametrize("distribution", ["normal", "exponential", "standard_cauchy"])
-def test_the_rate_is_kept_and_its_spread_foretold(distribution):
+def test_the_false_alarm_rate_is_kept_and_its_spread_foretold(distribution):
     generator = np.random.default_rng(0)
     n, images, rate = 199, 400, 0.05
-    found = np.array([(getattr(generator, distribution)(size=images) > threshold(getattr(generator, distribution)(size=n), rate))
-                      .mean() for _ in range(2000)])
+    draw = getattr(generator, distribution)
+    found = np.array([(draw(size=images) > threshold(draw(size=n), rate)).mean()
+                      for _ in range(2000)])
     assert found.mean() == pytest.approx(rate, abs=0.002)
     low, high = expected_rate(n, rate, images)
     assert ((found >= low) & (found <= high)).mean() == pytest.approx(0.95, abs=0.02)
 
 
-def test_how_many_are_needed():
+def test_how_many_calibration_images_a_false_alarm_rate_needs():
     assert (needed(0.01), needed(0.05), needed(0.5)) == (99, 19, 1)
     assert threshold(np.arange(99), 0.01) == 98
     assert threshold(np.arange(98), 0.01) == math.inf
@@ -40,6 +42,6 @@ def test_how_many_are_needed():
 
 
 @pytest.mark.parametrize("wrong", [0, 1, -0.1, 1.5, "0.01", None, True, math.nan])
-def test_a_rate_that_is_none(wrong):
+def test_a_false_alarm_rate_that_is_no_share_is_refused(wrong):
     with pytest.raises(ValueError, match="false_alarms must be a share between 0 and 1"):
         threshold([1, 2], wrong)

@@ -16,19 +16,22 @@ def test_whitened_distances_are_mahalanobis_distances():
     x = torch.randn(5000, 3, generator=generator) * torch.tensor([10.0, 1, 0.1])
     space = Space.whitened(x, floor=1e-9)
     expected = (x - x.mean(0)) @ torch.linalg.inv(torch.cov(x.T, correction=0)) * (x - x.mean(0))
-    assert space.project(x).square().sum(1).numpy() == pytest.approx(expected.sum(1).numpy(), rel=1e-2)
+    found = space.project(x).square().sum(1)
+    assert found.numpy() == pytest.approx(expected.sum(1).numpy(), rel=1e-2)
 
 
 def test_the_floor_limits_what_a_still_direction_counts():
     x = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 0.0])
     away = Space.whitened(x, floor=1.0).project(torch.tensor([[0.0, 1.0]]) + x.mean(0))
-    assert away.square().sum().item() == pytest.approx(1 / x.var(0, correction=0).mean().item(), rel=1e-3)
+    variance = x.var(0, correction=0).mean().item()
+    assert away.square().sum().item() == pytest.approx(1 / variance, rel=1e-3)
 
 
 @pytest.mark.parametrize("n", [40, 4000])  # fewer images than features, and more
 def test_kinds_of_features_have_equal_weight_at_any_scale(n):
     generator = torch.Generator().manual_seed(0)
-    first, second = torch.randn(n, 60, generator=generator), 1000 * torch.randn(n, 60, generator=generator) + 5
+    first = torch.randn(n, 60, generator=generator)
+    second = 1000 * torch.randn(n, 60, generator=generator) + 5
     space = Space.fit(first, second, axes=120)
     both = space.project(torch.cat([first, second], 1))
     assert both.square().sum(1).mean().item() == pytest.approx(2, rel=1e-3)  # nothing is lost
@@ -38,7 +41,8 @@ def test_kinds_of_features_have_equal_weight_at_any_scale(n):
 
 
 def test_few_axes_keep_what_varies_most():
-    x = torch.randn(500, 10, generator=torch.Generator().manual_seed(0)) * torch.tensor([5.0, 4] + [0.1] * 8)
+    scales = torch.tensor([5.0, 4] + [0.1] * 8)
+    x = torch.randn(500, 10, generator=torch.Generator().manual_seed(0)) * scales
     space = Space.fit(x, axes=2)
     assert space.axes.shape == (10, 2)
     assert space.project(x).square().sum(1).mean().item() == pytest.approx(1, abs=0.01)
@@ -50,9 +54,10 @@ def test_features_that_never_vary_do_no_harm():
     assert torch.isfinite(space.project(torch.randn(3, 9))).all()
 
 
-def test_nearest_by_hand():
+def test_nearest_is_the_mean_distance_to_the_five_nearest_or_all_of_fewer():
     memory = torch.tensor([[0.0], [1], [2], [3], [4], [100]])
-    assert nearest(memory, torch.tensor([[0.0], [200]])).tolist() == pytest.approx([2, (100 + 196 + 197 + 198 + 199) / 5])
+    found = nearest(memory, torch.tensor([[0.0], [200]]))
+    assert found.tolist() == pytest.approx([2, (100 + 196 + 197 + 198 + 199) / 5])
     assert nearest(memory[:2], torch.tensor([[0.0]])).tolist() == [0.5]
 
 
@@ -92,12 +97,14 @@ def test_members_differ_and_scores_are_their_mean(ones, detector):
 def test_detector_survives_the_way_through_tensors(ones, detector):
     loaded = Detector.from_tensors(detector.tensors(), detector.settings())
     assert torch.equal(loaded.max_score(ones[300:320]), detector.max_score(ones[300:320]))
-    assert all(torch.equal(a, b) for a, b in zip(loaded.explain(ones[:5]), detector.explain(ones[:5]), strict=True))
+    found, expected = loaded.explain(ones[:5]), detector.explain(ones[:5])
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_one_normal_training_image_in_a_hundred_scores_above_the_scale(ones, detector):
     memories = [member.memory.double() for member in detector.members]
-    others = [torch.cdist(m, m).fill_diagonal_(torch.inf).topk(5, largest=False).values.mean(1) for m in memories]
+    others = [torch.cdist(m, m).fill_diagonal_(torch.inf).topk(5, largest=False).values.mean(1)
+              for m in memories]
     assert (sum(others) / 2 > detector.scale[0]).sum() == 3  # 1 % of those trained on
     assert (detector.scores(ones[:300])[1] > detector.scale[1]).sum() == 3
     unseen = ones[300:1300]
@@ -108,7 +115,8 @@ def test_one_normal_training_image_in_a_hundred_scores_above_the_scale(ones, det
 
 
 def test_largest_residual_is_that_of_the_mean_output(ones, detector):
-    output = sum(member.model(ones[300:303].double()).reconstruction for member in detector.members) / 2
+    images = ones[300:303].double()
+    output = sum(member.model(images).reconstruction for member in detector.members) / 2
     expected = averaged(ones[300:303] - output).abs().amax((1, 2, 3))
     assert detector.scores(ones[300:303])[1].tolist() == pytest.approx(expected.tolist(), rel=1e-9)
 
@@ -128,7 +136,8 @@ def test_left_out_distances_are_right_with_far_fewer_features_than_dimensions():
     images = np.stack([resized(image) for image in make_textures("weave", 41, 0)])
     x = averaged(torch.from_numpy(images)[:, None]).flatten(1)
     found = left_out(Space.whitened(x, 0.3).project(x).norm(dim=1).double(), 41)
-    true = [Space.whitened(torch.cat([x[:i], x[i + 1:]]), 0.3).project(x[i]).norm().item() for i in range(41)]
+    true = [Space.whitened(torch.cat([x[:i], x[i + 1:]]), 0.3).project(x[i]).norm().item()
+            for i in range(41)]
     assert found.tolist() == pytest.approx(true, rel=0.1)
     assert max(true) > 1.3 * np.median(true)
 
@@ -154,7 +163,8 @@ def test_residual_is_positive_for_excess_ink_and_negative_for_missing_ink(ones, 
     (2 * torch.ones(5, 1, 28, 28), {}, "outside"),
     (torch.ones(5, 1, 28, 28), {"members": 0}, "members must be"),
     (torch.ones(5, 1, 28, 28), {"members": True}, "members must be"),
-    (torch.ones(5, 1, 28, 28), {"latent_dim": 0}, "latent_dim"), (torch.ones(5, 1, 28, 28), {"epochs": -1}, "epochs"),
+    (torch.ones(5, 1, 28, 28), {"latent_dim": 0}, "latent_dim"),
+    (torch.ones(5, 1, 28, 28), {"epochs": -1}, "epochs"),
     (torch.ones(5, 1, 28, 28), {"seed": -1}, "seed"),
 ])
 def test_arguments_out_of_range_are_refused(images, options, problem):

@@ -42,10 +42,12 @@ def test_zeros_are_anomalous_to_a_detector_of_ones(fitted, digits):
 
 def test_estimator_works_in_a_pipeline_and_through_joblib(fitted, digits, tmp_path):
     ones = digits[0]
-    pipeline = make_pipeline(FunctionTransformer(lambda x: x / 255), clone(QUICK)).fit(255 * ones[:100])
+    pipeline = make_pipeline(FunctionTransformer(lambda x: x / 255), clone(QUICK))
+    pipeline.fit(255 * ones[:100])
     assert pipeline.predict(255 * ones[100:]).shape == (200,)
     joblib.dump(fitted, tmp_path / "estimator.joblib")
-    assert (joblib.load(tmp_path / "estimator.joblib").score_samples(ones) == fitted.score_samples(ones)).all()
+    loaded = joblib.load(tmp_path / "estimator.joblib")
+    assert (loaded.score_samples(ones) == fitted.score_samples(ones)).all()
 
 
 def test_estimator_is_kept_without_pickle(fitted, digits, tmp_path):
@@ -58,8 +60,10 @@ def test_estimator_is_kept_without_pickle(fitted, digits, tmp_path):
 def test_score_of_an_image_does_not_depend_on_what_it_is_scored_with(fitted, digits):
     ones = np.concatenate([digits[0][:20], digits[0][-20:]])  # learnt from, and not
     alone = np.concatenate([fitted.score_samples(row[None]) for row in ones])
-    assert alone == pytest.approx(fitted.score_samples(ones), rel=1e-9, abs=0)  # the margin of Inspector.threshold
-    assert (np.concatenate([fitted.predict(row[None]) for row in ones]) == fitted.predict(ones)).all()
+    # the margin is that of Inspector.threshold
+    assert alone == pytest.approx(fitted.score_samples(ones), rel=1e-9, abs=0)
+    predicted_alone = np.concatenate([fitted.predict(row[None]) for row in ones])
+    assert (predicted_alone == fitted.predict(ones)).all()
 
 
 def test_any_number_of_features_is_laid_out_as_an_image():
@@ -70,8 +74,12 @@ def test_any_number_of_features_is_laid_out_as_an_image():
     assert 0 <= picture.min() and picture.max() <= 1
 
 
-@pytest.mark.parametrize(("changes", "problem"), [({"false_alarms": 0}, "false_alarms must"), ({"members": 0}, "members"),
-                                                  ({"latent_dim": 0}, "latent_dim"), ({"epochs": 0}, "epochs")])
+@pytest.mark.parametrize(("changes", "problem"), [
+    ({"false_alarms": 0}, "false_alarms must"),
+    ({"members": 0}, "members"),
+    ({"latent_dim": 0}, "latent_dim"),
+    ({"epochs": 0}, "epochs"),
+])
 def test_parameters_out_of_range_are_refused(digits, changes, problem):
     with pytest.raises(ValueError, match=problem):
         clone(QUICK).set_params(**changes).fit(digits[0])

@@ -1,5 +1,7 @@
-"""From a folder of images to scores: every file is read once, what is interrupted goes on, and no
-other results are lost."""
+"""From a folder of images to scores.
+
+Every file is read once, what is interrupted goes on, and no other results are lost.
+"""
 
 import json
 import os
@@ -19,9 +21,13 @@ def test_images_score_the_same_as_files_and_as_one_array(place, model, tmp_path)
     (tmp_path / "arrays").mkdir()
     images = np.stack([np.asarray(Image.open(file)) for file in files])
     np.savez(tmp_path / "arrays" / "all.npz", ones=images)
-    single, packed = (
-        {row["file"]: row["score"] for row in folders.detect(folder, model, out, show=0, progress=False).scores}
-        for folder, out in ((place / "new", tmp_path / "a"), (tmp_path / "arrays", tmp_path / "b")))
+
+    def scores(folder, out):
+        found = folders.detect(folder, model, out, show=0, progress=False)
+        return {row["file"]: row["score"] for row in found.scores}
+
+    single = scores(place / "new", tmp_path / "a")
+    packed = scores(tmp_path / "arrays", tmp_path / "b")
     assert list(packed.values()) == sorted(packed.values(), reverse=True)
     for i, file in enumerate(files):
         assert packed[f"all.npz[ones][{i}]"] == pytest.approx(single[file.name], rel=1e-9)
@@ -33,9 +39,11 @@ def test_unreadable_files_are_named_and_stop_nothing(place, model, tmp_path, cap
     (tmp_path / "new" / "text.jpg").write_text("no picture")
     found = folders.detect(tmp_path / "new", model, tmp_path / "R", progress=False)
     assert len(found.scores) == 10
-    assert found.unreadable == {"empty.png": "is empty", "text.jpg": "holds no picture of a known format"}
+    assert found.unreadable == {"empty.png": "is empty",
+                                "text.jpg": "holds no picture of a known format"}
     assert "passed over: empty.png is empty" in capsys.readouterr().err
-    assert json.loads((tmp_path / "R" / "scores.json").read_text())["unreadable"] == found.unreadable
+    written = json.loads((tmp_path / "R" / "scores.json").read_text())
+    assert written["unreadable"] == found.unreadable
     assert "empty.png" in (tmp_path / "R" / "report.html").read_text()
 
 
@@ -106,7 +114,8 @@ def test_after_an_interruption_only_images_that_the_report_shows_are_read_again(
     names = files_read(monkeypatch)
     detection = folders.detect(place / "new", model, tmp_path / "R", show=5, progress=False)
     assert sorted(names) == sorted(row["file"] for row in detection.scores[:5])
-    for (row, pictures), (same_row, same_pictures) in zip(detection.shown, at_once.shown, strict=True):
+    both = zip(detection.shown, at_once.shown, strict=True)
+    for (row, pictures), (same_row, same_pictures) in both:
         assert row == same_row and pictures.keys() == same_pictures.keys()
         assert all(np.array_equal(pictures[name], same_pictures[name]) for name in pictures)
 
@@ -116,11 +125,13 @@ def test_batches_end_after_so_many_images_or_pixels(monkeypatch):
     monkeypatch.setattr(folders, "BATCH_PIXELS", 100)
     sizes = [1, 1, 1, 1, 99, 500, 2]
     batches = folders._batches((folders.Key(str(size), ""), np.zeros(size)) for size in sizes)
-    assert [[int(key.file) for key, _ in batch] for batch in batches] == [[1, 1, 1], [1, 99], [500], [2]]
+    found = [[int(key.file) for key, _ in batch] for batch in batches]
+    assert found == [[1, 1, 1], [1, 99], [500], [2]]
 
 
 @pytest.mark.parametrize("change", ["model", "image"])
-def test_image_or_model_changed_since_an_interruption_is_scored_anew(place, model, tmp_path, monkeypatch, change):
+def test_image_or_model_changed_since_an_interruption_is_scored_anew(
+        place, model, tmp_path, monkeypatch, change):
     shutil.copytree(place / "new" / "others", tmp_path / "new")
     model = shutil.copy(model, tmp_path / "m.safetensors")
     interrupt_after_scoring(tmp_path / "new", model, tmp_path / "R")
@@ -177,7 +188,8 @@ def test_file_name_that_is_not_utf_8_is_written_as_text(place, model, tmp_path, 
     assert "passed over: \\x89.png" in capsys.readouterr().err
 
 
-def test_image_that_is_gone_when_the_report_is_made_keeps_its_score(place, model, tmp_path, monkeypatch):
+def test_image_that_is_gone_when_the_report_is_made_keeps_its_score(
+        place, model, tmp_path, monkeypatch):
     shutil.copytree(place / "new" / "others", tmp_path / "new")
     interrupt_after_scoring(tmp_path / "new", model, tmp_path / "R")
     complete = folders.Gallery.complete
@@ -194,7 +206,8 @@ def test_image_that_is_gone_when_the_report_is_made_keeps_its_score(place, model
 
 def test_nothing_is_learnt_where_no_model_can_be_written(place, tmp_path, monkeypatch):
     monkeypatch.setattr(Inspector, "fit", lambda *_, **__: pytest.fail("it learns"))
-    with pytest.raises(IsADirectoryError, match=r"is a folder; give a file to write, such as .*parts\.safetensors"):
+    advice = r"is a folder; give a file to write, such as .*parts\.safetensors"
+    with pytest.raises(IsADirectoryError, match=advice):
         folders.fit(place / "normal", tmp_path)
     monkeypatch.setattr(folders.os, "access", lambda *_: False)
     with pytest.raises(PermissionError, match="cannot be written to"):
@@ -209,16 +222,21 @@ def test_another_folders_results_are_not_replaced(place, model, tmp_path):
     others = place / "new" / "others"
     folders.detect(others, model, tmp_path, progress=False)
     before = contents(tmp_path)
-    folders.detect(place / "new" / ".." / "new" / "others", model, tmp_path, false_alarms=0.5, progress=False)
+    same_folder = place / "new" / ".." / "new" / "others"
+    folders.detect(same_folder, model, tmp_path, false_alarms=0.5, progress=False)
     after = contents(tmp_path)
     assert after != before
-    with pytest.raises(FileExistsError, match="has the results on .*others: give another folder for the report, or"):
+    advice = "has the results on .*others: give another folder for the report, or"
+    with pytest.raises(FileExistsError, match=advice):
         folders.detect(place / "new", model, tmp_path, progress=False)
     assert contents(tmp_path) == after
 
 
 @pytest.mark.parametrize(("name", "text"), [
-    ("scores.json", "a table"), ("scores.json", "[]"), ("scores.json", "{}"), ("scores.csv", "mine"),
+    ("scores.json", "a table"),
+    ("scores.json", "[]"),
+    ("scores.json", "{}"),
+    ("scores.csv", "mine"),
 ])
 def test_files_of_other_origin_are_not_replaced(place, model, tmp_path, name, text):
     (tmp_path / name).write_text(text)

@@ -1,5 +1,4 @@
-"""Images from files: every format comes out as the grey levels that were put in, and what is no
-image says why."""
+"""Images from files: every format gives the grey levels put in, and what is no image says why."""
 
 import os
 import pickle
@@ -31,22 +30,27 @@ def test_lossless_formats_keep_every_grey_level(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "jpeg"])
-def test_jpeg_is_near(tmp_path, suffix):
-    assert only(save(tmp_path / f"x.{suffix}", Image.fromarray(RAMP), quality=95)) == pytest.approx(RAMP / 255, abs=0.03)
+def test_jpeg_is_near_the_grey_levels_put_in(tmp_path, suffix):
+    found = only(save(tmp_path / f"x.{suffix}", Image.fromarray(RAMP), quality=95))
+    assert found == pytest.approx(RAMP / 255, abs=0.03)
 
 
 def test_sixteen_bits_are_divided_by_65535(tmp_path):
     deep = (RAMP.astype(np.uint16) * 257)
     for suffix in ("png", "tif"):
-        assert only(save(tmp_path / f"x.{suffix}", Image.fromarray(deep))) == pytest.approx(RAMP / 255, abs=1e-6)
+        found = only(save(tmp_path / f"x.{suffix}", Image.fromarray(deep)))
+        assert found == pytest.approx(RAMP / 255, abs=1e-6)
 
 
-def test_one_bit(tmp_path):
-    assert only(save(tmp_path / "x.png", Image.fromarray(RAMP > 127))) == pytest.approx((RAMP > 127).astype(float))
+def test_images_of_one_bit_are_black_and_white(tmp_path):
+    bits = RAMP > 127
+    found = only(save(tmp_path / "x.png", Image.fromarray(bits)))
+    assert found == pytest.approx(bits.astype(float))
 
 
-def test_floating_point_tiff_within_range_and_outside(tmp_path):
-    assert only(save(tmp_path / "x.tif", Image.fromarray(RAMP.astype(np.float32) / 255))) == pytest.approx(RAMP / 255)
+def test_floating_point_tiff_is_read_from_0_to_1_only(tmp_path):
+    found = only(save(tmp_path / "x.tif", Image.fromarray(RAMP.astype(np.float32) / 255)))
+    assert found == pytest.approx(RAMP / 255)
     with pytest.raises(ImageError, match="from 0 to 255"):
         only(save(tmp_path / "y.tif", Image.fromarray(RAMP.astype(np.float32))))
 
@@ -64,7 +68,8 @@ def test_cmyk_is_the_picture_it_prints(tmp_path):
     image = only(save(tmp_path / "x.tif", cmyk))
     assert (image[:, :2] == 1).all()
     assert (image[:, 2:] == 0).all()
-    assert only(save(tmp_path / "x.jpg", Image.new("CMYK", (8, 8), (0, 0, 0, 0)), quality=95)) == pytest.approx(1, abs=0.03)
+    paper = Image.new("CMYK", (8, 8), (0, 0, 0, 0))
+    assert only(save(tmp_path / "x.jpg", paper, quality=95)) == pytest.approx(1, abs=0.03)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
@@ -96,7 +101,7 @@ def test_a_name_that_ends_wrongly_does_not_matter(tmp_path):
     assert only(tmp_path / "x.png") == pytest.approx(RAMP / 255)
 
 
-def test_every_page_of_a_tiff(tmp_path):
+def test_every_page_of_a_tiff_is_read(tmp_path):
     pages = [Image.fromarray(RAMP // i) for i in (1, 2, 3)]
     save(tmp_path / "x.tif", pages[0], save_all=True, append_images=pages[1:])
     found = dict(read_images(tmp_path / "x.tif"))
@@ -104,7 +109,7 @@ def test_every_page_of_a_tiff(tmp_path):
     assert found["[2]"] == pytest.approx(RAMP // 3 / 255)
 
 
-def test_tiny_and_huge(tmp_path):
+def test_tiny_and_huge_images_are_read(tmp_path):
     assert only(save(tmp_path / "x.png", Image.new("L", (1, 1), 255))).shape == (1, 1)
     assert only(save(tmp_path / "y.png", Image.new("L", (6000, 5000), 7))).shape == (5000, 6000)
 
@@ -117,12 +122,16 @@ def test_a_picture_too_large_for_memory_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("array", "parts", "shape"), [
-    (RAMP, [""], (30, 20)), (np.stack([RAMP] * 3), ["[0]", "[1]", "[2]"], (30, 20)), (np.zeros((9, 8, 3)), [""], (9, 8)),
+    (RAMP, [""], (30, 20)),
+    (np.stack([RAMP] * 3), ["[0]", "[1]", "[2]"], (30, 20)),
+    (np.zeros((9, 8, 3)), [""], (9, 8)),
     (np.zeros((9, 8, 1), np.uint8), [""], (9, 8)),
-    (np.zeros((2, 9, 8, 3), np.uint8), ["[0]", "[1]"], (9, 8)), (np.zeros((2, 9, 8, 1)), ["[0]", "[1]"], (9, 8)),
-    (np.zeros((9, 8), bool), [""], (9, 8)), (np.zeros((9, 8, 4), np.float32), [""], (9, 8)),
+    (np.zeros((2, 9, 8, 3), np.uint8), ["[0]", "[1]"], (9, 8)),
+    (np.zeros((2, 9, 8, 1)), ["[0]", "[1]"], (9, 8)),
+    (np.zeros((9, 8), bool), [""], (9, 8)),
+    (np.zeros((9, 8, 4), np.float32), [""], (9, 8)),
 ])
-def test_arrays(tmp_path, array, parts, shape):
+def test_arrays_are_read_as_grey_images(tmp_path, array, parts, shape):
     np.save(tmp_path / "x.npy", array)
     found = list(read_images(tmp_path / "x.npy"))
     assert [part for part, _ in found] == parts
@@ -142,7 +151,7 @@ def test_several_arrays_in_one_file_are_told_apart(tmp_path):
     (np.full((9, 9), 1.5), "from 1.5 to 1.5"), (np.full((9, 9), 3, np.int64), "int64"),
     (np.full((9, 9), "x"), "type"), (np.zeros((9, 8, 2, 2)), "type|shape|colour"),
 ])
-def test_arrays_that_are_no_images(tmp_path, array, problem):
+def test_arrays_that_are_no_images_are_refused(tmp_path, array, problem):
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(ImageError, match=problem):
         list(read_images(tmp_path / "x.npy"))
@@ -161,9 +170,12 @@ def test_pickled_objects_are_not_loaded(tmp_path):
     assert not (tmp_path / "exploded").exists()
 
 
-@pytest.mark.parametrize(("content", "problem"), [(b"", "is empty"), (b"not a picture", "no picture of a known format")])
+@pytest.mark.parametrize(("content", "problem"), [
+    (b"", "is empty"),
+    (b"not a picture", "no picture of a known format"),
+])
 @pytest.mark.parametrize("name", ["x.png", "x.jpg", "x.tif", "x.bmp"])
-def test_files_that_are_no_pictures(tmp_path, name, content, problem):
+def test_files_that_are_no_pictures_are_refused(tmp_path, name, content, problem):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ImageError, match=problem):
         only(tmp_path / name)
@@ -171,10 +183,14 @@ def test_files_that_are_no_pictures(tmp_path, name, content, problem):
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "npy", "npz"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_files_that_are_cut_off(tmp_path, suffix, share):
+def test_files_that_are_cut_off_are_refused(tmp_path, suffix, share):
     path = tmp_path / f"x.{suffix}"
     noise = np.random.default_rng(0).integers(256, size=(64, 64), dtype=np.uint8)
-    {"npy": np.save, "npz": np.savez}.get(suffix, lambda p, a: save(p, Image.fromarray(a)))(path, noise)
+    writers = {"npy": np.save, "npz": np.savez}
+    if suffix in writers:
+        writers[suffix](path, noise)
+    else:
+        save(path, Image.fromarray(noise))
     path.write_bytes(path.read_bytes()[:int(share * path.stat().st_size)])
     with pytest.raises(ImageError):
         list(read_images(path))
@@ -185,12 +201,12 @@ def test_damage_of_any_kind_is_told_as_that_of_the_file(tmp_path, name):
     path = save(tmp_path / name, Image.fromarray(RAMP).convert("P"))
     content = bytearray(path.read_bytes())
     if name == "x.bmp":
-        content[46:48] = b"\xff\xff"                    # its number of colours
+        content[46:48] = b"\xff\xff"  # its number of colours
     else:
-        start = int.from_bytes(content[4:8], "little")  # of the directory, whose end says where the next one is
+        start = int.from_bytes(content[4:8], "little")  # of the directory
         end = start + 2 + 12 * int.from_bytes(content[start:start + 2], "little")
-        content[end:end + 4] = len(content).to_bytes(4, "little")
-        content += bytes(6)                             # an empty directory
+        content[end:end + 4] = len(content).to_bytes(4, "little")  # where the next one is
+        content += bytes(6)  # an empty directory
     path.write_bytes(content)
     with pytest.raises(ImageError, match="cannot be read"):
         list(read_images(path))
@@ -203,14 +219,14 @@ def test_of_a_photograph_with_a_preview_the_photograph_counts(tmp_path):
     assert part == "" and image.shape == (48, 64)
 
 
-def test_a_file_that_is_not_there_or_a_folder_named_so(tmp_path):
+def test_a_file_that_is_not_there_or_a_folder_named_as_an_image_is_refused(tmp_path):
     (tmp_path / "x.png").mkdir()
     for name in ("x.png", "y.png"):
         with pytest.raises(ImageError, match="cannot be read"):
             only(tmp_path / name)
 
 
-def test_the_list_is_sorted_with_subfolders_and_nothing_hidden(tmp_path):
+def test_the_list_of_images_is_sorted_with_subfolders_and_nothing_hidden(tmp_path):
     for name in ("b.png", "a 良品/c.JPG", ".hidden/d.png", ".e.png", "notes.txt", "a 良品/x.npz"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

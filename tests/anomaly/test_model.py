@@ -37,18 +37,19 @@ def test_arrays_of_double_precision_can_be_fitted(fit_quickly, side):
 
 def test_threshold_with_too_few_held_out_images_is_their_highest_score(tmp_path, write_digits):
     write_digits(tmp_path / "some", 1, 0, 40)
-    inspector = folders.fit(tmp_path / "some", tmp_path / "m.safetensors", epochs=10, progress=False)
+    model = tmp_path / "m.safetensors"
+    inspector = folders.fit(tmp_path / "some", model, epochs=10, progress=False)
     assert len(inspector.calibration) == 20
     highest = inspector.calibration[-1]
     assert highest < inspector.threshold(0.01) == pytest.approx(highest, rel=1e-4)
 
 
 def test_held_out_images_score_as_new_ones_do(fit_quickly):
-    """Were anything learnt from them, they would score lower, and too many new ones be called
-    anomalous."""
+    """Were they learnt from, they would score lower, and too many new ones be called anomalous."""
     ranks = []
     for seed in range(4):
-        noise = list(np.random.default_rng(seed).random((60, 32, 32)))  # can only be learnt by heart
+        # noise can only be learnt by heart
+        noise = list(np.random.default_rng(seed).random((60, 32, 32)))
         inspector = fit_quickly(noise[:40], "tiles", seed=seed, latent_dim=2)
         assert len(inspector.calibration) == 20
         scores = np.array(list(inspector.scores(noise[40:])))
@@ -62,7 +63,8 @@ def test_model_of_another_format_is_refused(model, tmp_path):
         metadata = json.loads(file.metadata()["convae.anomaly"])
     changed = {"convae.anomaly": json.dumps(metadata | {"format": 99})}
     safetensors.torch.save_file(content, tmp_path / "m", changed)
-    with pytest.raises(ValueError, match=f"has format 99, and this version of convae reads format {FORMAT}: make it again"):
+    problem = f"has format 99, and this version of convae reads format {FORMAT}: make it again"
+    with pytest.raises(ValueError, match=problem):
         Inspector.load(tmp_path / "m")
 
 
@@ -84,6 +86,8 @@ def test_loaded_model_scores_as_the_saved_one(place, tmp_path):
 def test_model_of_two_views_is_kept_with_both(of_photographs, photographs, tmp_path):
     of_photographs.save(tmp_path / "m")
     images, loaded = list(photographs(3, 4)), Inspector.load(tmp_path / "m")
-    assert loaded.view == "both" and list(loaded.scores(images)) == list(of_photographs.scores(images))
-    for before, after in zip(of_photographs.inspections(images), loaded.inspections(images), strict=True):
+    assert loaded.view == "both"
+    assert list(loaded.scores(images)) == list(of_photographs.scores(images))
+    inspections = of_photographs.inspections(images), loaded.inspections(images)
+    for before, after in zip(*inspections, strict=True):
         assert np.array_equal(before.difference, after.difference) and before.score == after.score

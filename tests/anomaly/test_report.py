@@ -71,7 +71,8 @@ def test_report_says_how_many_images_were_resized(of_photographs, photographs, t
 
 
 def test_advice_names_what_a_rate_needs():
-    assert "enough for a false-alarm rate of 0.02 on average (it needs 49)" in report.advice(99, 0.02)
+    enough = report.advice(99, 0.02)
+    assert "enough for a false-alarm rate of 0.02 on average (it needs 49)" in enough
     too_few = report.advice(20, 0.01)
     assert "a false-alarm rate of 0.01 needs 99: fit to at least 198" in too_few
     assert "about 0.048" in too_few

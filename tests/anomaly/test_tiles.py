@@ -15,7 +15,7 @@ def test_stitched_tiles_are_the_image(shape):
     assert stitcher.mean() == pytest.approx(image, abs=1e-5)
 
 
-def test_where_nothing_was_added_is_nothing():
+def test_pixels_that_no_tile_covers_are_nan():
     stitcher = Stitcher(40, 40)
     stitcher.add(np.ones((1, SIDE, SIDE), np.float32), np.array([[0, 0]]))
     assert np.isnan(stitcher.mean()[39, 39])

@@ -14,7 +14,8 @@ def test_tiles_are_drawn_from_as_many_images_as_tiles_are_wanted(monkeypatch):
     images = [np.full((60, 60), i / 20, np.float32) for i in range(20)]
     held_out = np.arange(20) % 4 == 0
     seen = []
-    monkeypatch.setattr(views.Detector, "fit", lambda tiles, **_: seen.append(tiles[:, 0, 0, 0].numpy()) or 1 / 0)
+    monkeypatch.setattr(
+        views.Detector, "fit", lambda tiles, **_: seen.append(tiles[:, 0, 0, 0].numpy()) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         views.Tiles.fit(images, held_out, seed=0, gaussian=True)
     (drawn,) = seen
@@ -22,7 +23,11 @@ def test_tiles_are_drawn_from_as_many_images_as_tiles_are_wanted(monkeypatch):
     assert not set(drawn) & {image[0, 0] for image in images[::4]}
 
 
-@pytest.mark.parametrize("pixels, kept", [(10**8, range(60)), (25 * 3600, range(0, 60, 4)), (1, range(0, 60, 4))])
+@pytest.mark.parametrize("pixels, kept", [
+    (10**8, range(60)),
+    (25 * 3600, range(0, 60, 4)),
+    (1, range(0, 60, 4)),
+])
 def test_of_large_photographs_some_from_all_along_are_kept_in_memory(monkeypatch, pixels, kept):
     monkeypatch.setattr(views, "PIXELS", pixels)
     seen = []
@@ -33,7 +38,8 @@ def test_of_large_photographs_some_from_all_along_are_kept_in_memory(monkeypatch
     assert [round(60 * float(image[0, 0])) for image in seen] == list(kept)
 
 
-def test_small_defect_of_a_large_photograph_is_found_in_tiles_where_it_is(of_photographs, photographs):
+def test_small_defect_of_a_large_photograph_is_found_in_tiles_where_it_is(
+        of_photographs, photographs):
     assert of_photographs.view == "both" and len(of_photographs.calibration) == 12
     good, bad = photographs(2, 1)
     bad[20:30, 30:42] = 0
@@ -74,7 +80,8 @@ def test_of_two_maps_the_one_further_off_the_usual_is_shown(of_photographs, phot
         assert all((difference == each).any() for each in maps)
 
 
-def test_detail_that_is_missing_or_misplaced_is_found_where_it_should_be(of_photographs, photographs):
+def test_detail_that_is_missing_or_misplaced_is_found_where_it_should_be(
+        of_photographs, photographs):
     """Bare part, and bare ground, are normal; not everywhere."""
     for image in photographs(3, 5):
         bright, dark = image.copy(), image.copy()
@@ -105,7 +112,8 @@ def test_speck_on_a_blank_ground_is_hardly_unusual(fit_quickly):
     rows, columns = np.mgrid[:80, :80]
     generator = np.random.default_rng(0)
     part = np.hypot(rows - 40, columns - 40) < 20
-    images = [np.where(part, 0.5 + generator.normal(0, 0.03, part.shape), 1).round(2) for _ in range(20)]
+    images = [np.where(part, 0.5 + generator.normal(0, 0.03, part.shape), 1).round(2)
+              for _ in range(20)]
     speck, hole = images[0].copy(), images[0].copy()
     speck[5, 5], hole[38:43, 38:43] = 254 / 255, 1
     clean, speck, hole = fit_quickly(images, epochs=2).scores([images[0], speck, hole])

@@ -38,8 +38,10 @@ def digit_like():
 
 
 class Brightness:
-    """A classifier that takes a constant image of grey level d / 10 for d, the surer the closer the
-    level is to that."""
+    """A classifier that takes a constant image of grey level d / 10 for d.
+
+    The closer the level is to that, the surer it is.
+    """
 
     def probabilities(self, x):
         distance = x.mean((1, 2, 3))[:, None] - torch.arange(10) / 10

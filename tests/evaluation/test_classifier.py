@@ -1,5 +1,4 @@
-"""The judge: probabilities, accuracy, and a training that is as reproducible as the
-autoencoders'."""
+"""The judge: probabilities, accuracy, and a training as reproducible as the autoencoders'."""
 
 import hashlib
 
@@ -73,7 +72,7 @@ def test_another_seed_gives_another_classifier(few):
     assert digest(first) != digest(second)
 
 
-def test_it_learns_to_read(few, digits):
+def test_the_classifier_learns_to_read(few, digits):
     model, history = train_classifier(attrs.evolve(SHORT, epochs=8), progress=False)
     assert len(history) == 8
     assert history[-1] < history[0] / 2
@@ -81,7 +80,7 @@ def test_it_learns_to_read(few, digits):
     assert accuracy(model, *digits) > 0.8
 
 
-def test_its_recipe_comes_back_from_its_card():
+def test_the_classifiers_recipe_comes_back_from_its_card():
     assert ClassifierRecipe.from_dict(SHORT.to_dict()) == SHORT
     with pytest.raises(TypeError, match="widht"):
         ClassifierRecipe.from_dict({"widht": 3})

@@ -115,8 +115,7 @@ def test_reach_counts_changes_beyond_the_threshold_in_blocks_with_ink_only():
 
 @pytest.mark.parametrize(("block", "expected"), [(2, 1 / 3), (4, 1 / 3), (7, 1 / 2), (14, 1)])
 def test_reach_is_counted_in_blocks_of_the_size_asked_for(block, expected):
-    """Three dots, one of which goes: in blocks of 7 it shares one with a dot, in blocks of 14 with
-    both."""
+    """Of three dots one goes, which shares a block of 7 with one other and one of 14 with both."""
     dots = planted((1, 1), (5, 5), (9, 9))
     without_one = planted((1, 1), (9, 9))
     assert reach(dots[None], without_one[None], 0.5, block).item() == pytest.approx(expected)
@@ -144,7 +143,7 @@ def in_squares(images, size=4):
     return inside
 
 
-def test_the_change_map_area_is_1_for_a_change_in_the_defect_alone_and_0_for_one_elsewhere():
+def test_the_change_map_area_is_1_for_changes_in_the_defect_and_0_for_others():
     images = random_images(3)
     inside = in_squares(images)
     for sign in (1, -1):
@@ -181,8 +180,7 @@ def test_the_change_map_area_of_a_removed_blot_is_1():
 
 
 def test_the_change_map_area_of_a_filled_gap_counts_only_pixels_that_had_ink():
-    """A gap's square reaches beyond the stroke; where it was empty before, there is nothing to
-    restore."""
+    """A gap's square reaches beyond the stroke, where there is nothing to restore."""
     images = digit_like().repeat(20, 1, 1, 1)
     damaged, corners = plant_defects(images, "gap")
     erased = (images != damaged).sum((1, 2, 3)).numpy() / 16

@@ -8,7 +8,7 @@ from tests.evaluation.pictures import digit_like, random_images
 
 
 @pytest.mark.parametrize("kind, value", [("blot", 1.0), ("gap", 0.0)])
-def test_a_planted_defect_is_a_square_where_it_is_said_to_be_and_nothing_else_changes(kind, value):
+def test_a_planted_defect_is_a_square_where_it_is_said_to_be_and_changes_no_more(kind, value):
     images = digit_like().repeat(50, 1, 1, 1)
     damaged, corners = plant_defects(images, kind, size=4, seed=1)
     for before, after, (row, column) in zip(images[:, 0], damaged[:, 0], corners, strict=True):
@@ -30,7 +30,7 @@ def digits():
     return random_images(5)
 
 
-def test_each_kind_of_anomaly_has_one_picture_for_each_digit_and_leaves_the_digits_alone(digits):
+def test_each_kind_of_anomaly_has_a_picture_for_each_digit_and_changes_no_digit(digits):
     before = digits.clone()
     found = anomalies(digits)
     assert len(found) == 4

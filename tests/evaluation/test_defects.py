@@ -49,7 +49,8 @@ def test_gaps_and_blots_are_in_one_place(clean):
 @pytest.mark.parametrize(("kind", "level", "images", "problem"), [
     ("dent", 1, torch.ones(1, 1, 28, 28), "kind must be one of scratch"),
     ("gap", 6, torch.ones(1, 1, 28, 28), "level must be"),
-    ("gap", 1, torch.ones(2, 1, 28, 28) * torch.tensor([1, 0]).view(2, 1, 1, 1), "image 1 has no ink"),
+    ("gap", 1, torch.ones(2, 1, 28, 28) * torch.tensor([1, 0]).view(2, 1, 1, 1),
+     "image 1 has no ink"),
 ])
 def test_defects_of_unknown_kind_or_level_or_without_ink_are_refused(kind, level, images, problem):
     with pytest.raises(ValueError, match=problem):

@@ -31,7 +31,7 @@ def test_an_error_at_the_tails_threshold_does_not_exceed_it():
     assert tail(np.arange(5.0), np.array([2.0, 2.0, 3.0]), 50) == (2, 2, 1)
 
 
-def test_the_probability_of_a_larger_error_is_a_half_for_equal_and_1_or_0_for_separate_errors():
+def test_the_probability_of_a_larger_error_is_a_half_if_equal_and_1_or_0_if_separate():
     errors = shuffled(np.linspace(0, 1, 301))
     assert probability_larger(errors, shuffled(errors, 1)) == pytest.approx(0.5)
     assert probability_larger(errors + 2, errors) == 1

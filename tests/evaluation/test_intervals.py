@@ -86,8 +86,7 @@ def likely_counts(mean):
 @pytest.mark.parametrize("truth", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("expected_events", [10, 30])
 def test_the_interval_of_a_ratio_of_rare_shares_covers_the_truth(truth, expected_events):
-    """Exactly computed: over all pairs of Poisson counts that are likely at all, weighted with
-    their probability."""
+    """The coverage is exact: over all likely pairs of Poisson counts, weighted by probability."""
     n, other_n = 10_000, 60_000
     mean, other_mean = truth * expected_events * n / other_n, expected_events
     covered = total = 0.0

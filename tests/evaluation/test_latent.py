@@ -75,7 +75,7 @@ def test_nearest_neighbours_vote_on_the_digit():
 
 
 @pytest.mark.parametrize("d", [2, 3])
-def test_the_mutual_information_of_separate_clusters_is_1_whatever_the_digits_are_called(d):
+def test_the_mutual_information_of_separate_clusters_is_1_in_any_order_of_digits(d):
     z, labels = ring_of_clusters(d=d)
     assert adjusted_mutual_info(z, labels) == 1
     assert adjusted_mutual_info(z, permuted(np.arange(10))[labels]) == 1
@@ -224,8 +224,7 @@ def test_without_gaps_a_cross_occupies_more_and_the_same_for_the_same_seed():
 
 
 def test_clear_cells_are_those_that_the_classifier_is_sure_of():
-    """Cells to the right of z₁ = ½ and above z₂ = ¾ decode to white, the others to a level between
-    two digits."""
+    """Cells with z₁ > ½ and z₂ > ¾ decode to a digit's level, the others to one between two."""
     class Model:
         def decode(self, z):
             clear = (z[:, 0] > 0.5) & (z[:, 1] > 0.75)
@@ -280,8 +279,7 @@ def test_an_empty_gap_is_deep_and_one_cloud_labelled_at_random_has_none(d):
 @pytest.mark.parametrize("neighbours", [20, 50, 100])
 @pytest.mark.parametrize("thinning", [2, 4, 10])
 def test_a_gap_that_is_filled_in_part_has_a_known_depth(neighbours, thinning):
-    """On a line, evenly dense stretches in turn with stretches where the points lie `thinning`
-    times as far apart."""
+    """On a line, dense stretches in turn with ones whose points lie `thinning` times as far apart."""
     stretch = np.concatenate([np.arange(0, 5, 0.01), np.arange(5, 15, 0.01 * thinning)])
     z = np.concatenate([stretch + 15 * digit for digit in range(10)])
     depths = gap_depth(z[:, None], np.repeat(np.arange(10), len(stretch)), neighbours)
@@ -312,7 +310,7 @@ def test_clusters_of_the_same_points_overlap_wholly_and_separate_ones_not_at_all
     np.testing.assert_allclose(pairwise_overlap(*separate), np.eye(10), atol=1e-12)
 
 
-def test_clusters_of_the_same_distribution_overlap_nearly_wholly_given_many_points_a_cell():
+def test_clusters_of_one_distribution_overlap_nearly_wholly_with_many_points_a_cell():
     overlap = pairwise_overlap(draws(60_000, 2), np.arange(60_000) % 10, cells=10)
     assert overlap.min() > 0.98
     z, labels = ring_of_clusters(6000)

@@ -83,8 +83,7 @@ def test_a_model_that_undoes_the_shift_errs_and_is_misrecognised(digits):
 
 @pytest.mark.parametrize(("pixels", "wrong"), [(0, 0), (1, 1 / 4), (4, 1 / 4)])
 def test_misrecognition_after_a_shift_is_the_mean_over_images_and_directions(pixels, wrong):
-    """Dots of which only those shifted to the right are blanked: one direction of four; the
-    classifier reads the ink."""
+    """Dots shifted to the right are blanked, one direction of four; the classifier reads ink."""
     class Ink:
         def probabilities(self, x):
             return torch.stack([1 - x.amax((1, 2, 3)), x.amax((1, 2, 3))], 1)
@@ -106,8 +105,7 @@ def test_misrecognition_after_a_shift_is_the_mean_over_images_and_directions(pix
 
 @pytest.mark.parametrize("pixels", SHIFTS)
 def test_the_displacement_is_how_far_z_moved_over_the_clouds_radius(pixels):
-    """z is where the only dot is, at the corners of a square of 6 × 8: all 5 pixels from the
-    middle."""
+    """z is where the only dot is: at the corners of 6 × 8, all 5 pixels from the middle."""
     class Place(nn.Module):
         def __init__(self, unit):
             super().__init__()

@@ -32,8 +32,7 @@ def constant(*levels):
 
 
 def histograms(bins=8):
-    """Shares of training and of test errors in bins, of all and of large errors, and the edges of
-    these bins."""
+    """Shares of training and of test errors, all and large ones, in bins, and the bins' edges."""
     train, test = generator().gamma(4, 3, 6_000), generator(1).gamma(4, 3, 1_000)
     edges = np.linspace(0, max(train.max(), test.max()), bins + 1)
     zoomed = np.linspace(np.percentile(train, 99), edges[-1], bins // 2 + 1)
@@ -46,7 +45,8 @@ def histograms(bins=8):
 
 RATIOS = [ratio_of_shares(40, 10_000, 240, 60_000), ratio_of_shares(9, 10_000, 60, 60_000)]
 CERTAIN = np.ones(N)
-COUNTS = confusion(Prediction(LABELS, CERTAIN), Prediction(generator().integers(10, size=N), CERTAIN))
+COUNTS = confusion(
+    Prediction(LABELS, CERTAIN), Prediction(generator().integers(10, size=N), CERTAIN))
 
 
 def panel(n=30, marks=(), **kwargs):

@@ -53,7 +53,7 @@ def test_each_tail_ratio_stands_at_its_height_with_its_interval_and_number():
 
 @pytest.mark.parametrize("ratios", [
     RATIOS[:1], [NO_UNSEEN], [NO_UNSEEN, RATIOS[0]]], ids=["one", "zero", "both"])
-def test_one_threshold_alone_and_one_without_unseen_images_have_their_number_in_the_picture(ratios):
+def test_one_threshold_alone_and_one_without_unseen_images_have_their_number_inside(ratios):
     figure = tail_ratios([99.9, 99.99][:len(ratios)], ratios)
     figure.canvas.draw()
     (axes,) = figure.axes

@@ -33,7 +33,8 @@ def overview():
         "latent_spaces": lambda: latent_spaces(
             {2: clouds(2), 3: clouds(3)}, LABELS, "AE", (clouds(2, width=2), "VAE")),
         "on_the_same_axes": lambda: on_the_same_axes({"a": clouds(2), "b": clouds(3)}, LABELS),
-        "decoded_planes": lambda: decoded_planes({"AE": (grid, pictures(25), grid, grid.counts > 1)}),
+        "decoded_planes": lambda: decoded_planes(
+            {"AE": (grid, pictures(25), grid, grid.counts > 1)}),
         "grids": lambda: grids(
             [panel(marks=circled), panel(signed=True)], {("circle", ADDED): "added"}),
         "error_histograms": lambda: error_histograms(

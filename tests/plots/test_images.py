@@ -38,7 +38,8 @@ def test_a_grid_without_images_is_drawn_empty():
     to_png(grids([panel, panel], letters=""))
 
 
-@pytest.mark.parametrize(("k", "corner"), [(0, (0, 0)), (13, (90, 30)), (20, (0, 70)), (29, (270, 70))])
+@pytest.mark.parametrize(("k", "corner"), [
+    (0, (0, 0)), (13, (90, 30)), (20, (0, 70)), (29, (270, 70))])
 def test_marks_stand_on_their_digit(k, corner):
     marks = [Mark(k, "circle", ADDED, (5, 9), 4), Mark(k, "square", MISREAD)]
     (axes,) = grids([panel(marks=marks)]).axes
@@ -53,8 +54,7 @@ def test_marks_stand_on_their_digit(k, corner):
 
 
 def test_pixels_and_marks_have_the_same_coordinates():
-    """Pixel (column, row) of a digit is the circle's centre (column, row): imshow counts from
-    pixels' middles."""
+    """A pixel (column, row) is the circle's centre: imshow counts from pixels' middles."""
     image = torch.zeros(12, 1, 28, 28)
     image[11, 0, 9, 5] = 1
     (axes,) = grids([Grid("", image, [Mark(11, "circle", ADDED, (5, 9), 4)])]).axes

@@ -37,9 +37,16 @@ def draw(model, image):
 def test_the_default_model_has_the_papers_layers(image):
     found = layers(build(ConvAE, 2), image)
     assert [(layer.part, layer.name, layer.maps, layer.height, layer.width) for layer in found] == [
-        ("input", "layer 1", 1, 28, 28), ("encoder", "layer 2", 4, 14, 14), ("encoder", "layer 3", 16, 7, 7),
-        ("encoder", "layer 4", 64, 3, 3), ("latent", "z", 2, 1, 1), ("decoder", "layer 4", 64, 3, 3),
-        ("decoder", "layer 3", 16, 7, 7), ("decoder", "layer 2", 4, 14, 14), ("decoder", "layer 1", 1, 28, 28)]
+        ("input", "layer 1", 1, 28, 28),
+        ("encoder", "layer 2", 4, 14, 14),
+        ("encoder", "layer 3", 16, 7, 7),
+        ("encoder", "layer 4", 64, 3, 3),
+        ("latent", "z", 2, 1, 1),
+        ("decoder", "layer 4", 64, 3, 3),
+        ("decoder", "layer 3", 16, 7, 7),
+        ("decoder", "layer 2", 4, 14, 14),
+        ("decoder", "layer 1", 1, 28, 28),
+    ]
     assert [layer.kernel for layer in found[1:]] == [4, 4, 3, 3, 3, 3, 4, 4]
     assert {layer.stride for layer in found[1:]} == {2}
     assert [layer.padding for layer in found[1:]] == [1, 1, 0, 0, 0, 0, 1, 1]
@@ -84,7 +91,7 @@ def test_reading_leaves_the_model_as_it_was(image, training):
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
 
 
-def test_something_else_is_refused(image):
+def test_a_module_that_is_no_autoencoder_is_refused(image):
     with pytest.raises(TypeError, match="Linear"):
         layers(torch.nn.Linear(2, 2), image)
 
@@ -105,7 +112,8 @@ def test_receptive_fields_are_what_brute_force_finds(image):
                     expected = torch.zeros(28, 28, dtype=torch.bool)
                     (top, bottom), (left, right) = layer.sees.span(row), layer.sees.span(column)
                     expected[max(top, 0):max(bottom, 0), max(left, 0):max(right, 0)] = True
-                    assert torch.equal(moved[:, :, row, column], expected), (layer.name, row, column)
+                    sensitive = moved[:, :, row, column]
+                    assert torch.equal(sensitive, expected), (layer.name, row, column)
 
 
 def test_the_sum_at_one_unit_is_equation_1(image):
@@ -136,8 +144,8 @@ def test_other_channels_slopes_and_normalisation_change_the_labels(kind, image):
     for text in ("14×14 · 4 maps", "7×7 · 16 maps", "3×3 · 64 maps", "normalised, LeakyReLU(0.01)",
                  "4 planes $q$ of 14×14", "16 planes $p$ of 7×7"):
         assert text in usual and text not in other
-    for text in ("14×14 · 3 maps", "7×7 · 10 maps", "3×3 · 30 maps", "normalised, LeakyReLU(0.25)", "LeakyReLU(0.25)",
-                 "3 planes $q$ of 14×14", "10 planes $p$ of 7×7"):
+    for text in ("14×14 · 3 maps", "7×7 · 10 maps", "3×3 · 30 maps", "normalised, LeakyReLU(0.25)",
+                 "LeakyReLU(0.25)", "3 planes $q$ of 14×14", "10 planes $p$ of 7×7"):
         assert text in other and text not in usual
 
 
@@ -158,5 +166,7 @@ def test_the_loss_terms_in_figure_3_are_those_of_the_draw(image):
     model, epsilon = build(ConvVAE, 2), torch.tensor([0.3, -1.2])
     mu, sigma = model.posterior(image[None])
     output = model.decode(mu + epsilon * sigma)
-    expected = f"{squared_error(output, image[None]).item():.1f} + {kl_to_standard_normal(mu, sigma).item():.1f}"
-    assert any(text.endswith(expected) for text in words(variational_autoencoder(model, image, epsilon)))
+    error = squared_error(output, image[None]).item()
+    divergence = kl_to_standard_normal(mu, sigma).item()
+    written = words(variational_autoencoder(model, image, epsilon))
+    assert any(text.endswith(f"{error:.1f} + {divergence:.1f}") for text in written)

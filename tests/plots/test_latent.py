@@ -57,7 +57,8 @@ def test_a_single_dot_and_a_blank_image_keep_their_five_lines():
     image = torch.zeros(1, 28, 28)
     assert in_dots(image).split("<br>") == ["\u2800"] * 5
     image[0, 4 + 17, 4 + 3] = 1
-    assert in_dots(image).split("<br>") == ["\u2800"] * 4 + ["\u2800⠐"]  # row 17: dot 5 in the fifth line
+    # row 17: dot 5 in the fifth line
+    assert in_dots(image).split("<br>") == ["\u2800"] * 4 + ["\u2800⠐"]
     assert from_dots(in_dots(image)).nonzero() == (np.array([17]), np.array([3]))
 
 

@@ -10,7 +10,8 @@ def test_clear_stain_is_found_and_located(monkeypatch):
     record = large_images.run("studs", 1, normal=20, unseen=6, chosen=stains, epochs=4)
     assert tuple(record["defects"]) == stains
     faint, clear = record["defects"].values()
-    assert list(clear["image_auroc"]) == ["squared_error", "gaussian_averaged", "gaussian_in_place", "combined"]
+    assert list(clear["image_auroc"]) == [
+        "squared_error", "gaussian_averaged", "gaussian_in_place", "combined"]
     assert clear["image_auroc"]["combined"] > 0.9 and clear["pixel_auroc"] > 0.7
     assert clear["region_overlap"] > 0.2
     assert faint["image_auroc"]["combined"] <= clear["image_auroc"]["combined"]

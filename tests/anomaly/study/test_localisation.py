@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from convae.anomaly.study import localisation
-from convae.anomaly.study.localisation import OVERLAP_UP_TO, error_ratio, region_overlap, without_a_network
+from convae.anomaly.study.localisation import (
+    OVERLAP_UP_TO,
+    error_ratio,
+    region_overlap,
+    without_a_network,
+)
 
 
 def masks_of(*regions):
@@ -15,21 +20,26 @@ def masks_of(*regions):
     return masks
 
 
-MASKS = masks_of((0, slice(2, 4), slice(2, 4)), (0, slice(10, 18), slice(10, 18)), (1, slice(5, 6), slice(5, 9)))
+MASKS = masks_of(
+    (0, slice(2, 4), slice(2, 4)),
+    (0, slice(10, 18), slice(10, 18)),
+    (1, slice(5, 6), slice(5, 9)))
 
 
 def test_overlap_of_a_perfect_map_a_blind_one_and_a_wrong_one():
     assert region_overlap(MASKS.astype(float), MASKS) == pytest.approx(1)
-    assert region_overlap(np.ones(MASKS.shape), MASKS) == pytest.approx(OVERLAP_UP_TO / 2)  # the diagonal
+    blind = region_overlap(np.ones(MASKS.shape), MASKS)
+    assert blind == pytest.approx(OVERLAP_UP_TO / 2)  # the diagonal
     assert region_overlap(-MASKS.astype(float), MASKS) == 0
 
 
 def test_every_region_counts_alike_whatever_its_size():
     found = masks_of((0, slice(10, 18), slice(10, 18)))  # the largest of three
-    assert region_overlap(found + 0.0, MASKS) == pytest.approx(1 / 3 + 2 / 3 * OVERLAP_UP_TO / 2, abs=0.01)
+    expected = 1 / 3 + 2 / 3 * OVERLAP_UP_TO / 2
+    assert region_overlap(found + 0.0, MASKS) == pytest.approx(expected, abs=0.01)
 
 
-def test_half_of_each_region_is_half():
+def test_the_overlap_is_a_half_if_half_of_each_region_is_found():
     masks = masks_of((0, slice(0, 4), slice(0, 4)), (1, slice(0, 8), slice(0, 2)))
     maps = masks.astype(float)
     maps[0, :2, :4] = maps[1, :4, :2] = 0
@@ -37,7 +47,7 @@ def test_half_of_each_region_is_half():
     assert region_overlap(maps, masks) == pytest.approx(0.5)
 
 
-def test_repair():
+def test_repair_is_the_share_of_the_squared_error_that_is_left():
     clean, damaged = torch.zeros(3, 1, 28, 28), torch.ones(3, 1, 28, 28)
     assert error_ratio(clean, damaged, clean) == 0
     assert error_ratio(damaged, damaged, clean) == 1

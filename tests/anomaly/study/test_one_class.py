@@ -1,5 +1,4 @@
-"""The protocols score what they should on a small data set, and read data sets whole or say why
-not."""
+"""The protocols score what they should, and read data sets whole or say why not."""
 
 import gzip
 import hashlib
@@ -20,19 +19,23 @@ def quick(monkeypatch):
     monkeypatch.setattr(detector, "EPOCHS", (1, 10))
 
 
-def test_one_digit_is_normal(quick):
+def test_protocol_of_one_normal_digit_has_areas_of_every_score(quick):
     record = one_class.run("digits", "one", 0, 2, latent_dim=4)
-    assert (record["data"], record["protocol"], record["cls"], record["seeds"]) == ("digits", "one", 0, 2)
-    assert set(record["auroc"]) > {"squared_error", "reconstruction_probability", "latent_distance", "untrained", "detector"}
-    assert len(record["auroc"].pop("together")) == len(record["auroc"].pop("combined_together")) == 1
-    assert all(len(areas) == 2 for areas in record["auroc"].values())
-    assert any(areas[0] != areas[1] for areas in record["auroc"].values())
-    assert min(record["auroc"]["detector"]) > 0.97
-    assert all(0 <= area <= 1 for areas in record["auroc"].values() for area in areas)
+    task = (record["data"], record["protocol"], record["cls"], record["seeds"])
+    assert task == ("digits", "one", 0, 2)
+    auroc = record["auroc"]
+    assert set(auroc) > {"squared_error", "reconstruction_probability", "latent_distance",
+                         "untrained", "detector"}
+    assert len(auroc.pop("together")) == len(auroc.pop("combined_together")) == 1
+    assert all(len(areas) == 2 for areas in auroc.values())
+    assert any(areas[0] != areas[1] for areas in auroc.values())
+    assert min(auroc["detector"]) > 0.97
+    assert all(0 <= area <= 1 for areas in auroc.values() for area in areas)
 
 
-def test_baselines_of_both_protocols():
-    one, rest = (one_class.run("digits", protocol, 1, 0, latent_dim=16)["auroc"] for protocol in one_class.PROTOCOLS)
+def test_baselines_find_anomalies_in_both_protocols():
+    one, rest = (one_class.run("digits", protocol, 1, 0, latent_dim=16)["auroc"]
+                 for protocol in one_class.PROTOCOLS)
     assert one.keys() == rest.keys()
     assert min(min(areas) for areas in one.values()) > 0.85 and one != rest
 
@@ -59,8 +62,9 @@ def test_scikit_learns_digits_are_like_mnists():
 
 def small_fashion(monkeypatch, tmp_path):
     """One image in each half of Fashion-MNIST, as Debian's package has it; no network is asked."""
-    contents = {name: b"\0\0\x08\x03" + struct.pack(">3I", 1, 28, 28) + bytes(784) if "images" in name
-                else b"\0\0\x08\x01" + struct.pack(">I", 1) + b"\x07" for name in datasets.FASHION_MD5}
+    images = b"\0\0\x08\x03" + struct.pack(">3I", 1, 28, 28) + bytes(784)
+    labels = b"\0\0\x08\x01" + struct.pack(">I", 1) + b"\x07"
+    contents = {name: images if "images" in name else labels for name in datasets.FASHION_MD5}
     for name, content in contents.items():
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
     monkeypatch.setenv("CONVAE_DATA", str(tmp_path / "cache"))
@@ -78,10 +82,11 @@ def test_fashion_mnist_is_read_from_debians_package(tmp_path, monkeypatch):
 
 def test_fashion_mnist_that_is_corrupted_is_refused(tmp_path, monkeypatch):
     small_fashion(monkeypatch, tmp_path)
-    with pytest.raises(DataError, match="dataset-fashion-mnist: train-images-idx3-ubyte is corrupted"):
+    problem = "dataset-fashion-mnist: train-images-idx3-ubyte is corrupted"
+    with pytest.raises(DataError, match=problem):
         datasets.load("fashion")
 
 
-def test_no_such_data_set():
+def test_unknown_data_set_is_refused():
     with pytest.raises(ValueError, match="no data set 'letters'; there are mnist, fashion, digits"):
         datasets.load("letters")

@@ -19,12 +19,15 @@ def record(cls, data="mnist", latent_dim=16, **auroc):
 
 
 def test_means_and_intervals_are_over_seeds():
-    records = [record(cls, plain=[0.5 + 0.01 * cls, 0.6 + 0.01 * cls], together=[1]) for cls in range(10)]
-    records += [record(cls, svm=[0.9]) for cls in range(10)] + [record(cls, data="digits", plain=[0]) for cls in range(10)]
+    records = [record(cls, plain=[0.5 + 0.01 * cls, 0.6 + 0.01 * cls], together=[1])
+               for cls in range(10)]
+    records += [record(cls, svm=[0.9]) for cls in range(10)]
+    records += [record(cls, data="digits", plain=[0]) for cls in range(10)]
     records += [record(cls, latent_dim=2, plain=[0.1]) for cls in range(10)]
     found = tables.protocol(records, "mnist")
     assert found["plain"]["mean"] == pytest.approx(0.595)
-    assert (found["plain"]["low"], found["plain"]["high"]) == pytest.approx((0.545, 0.645))  # of two seeds, the range
+    interval = found["plain"]["low"], found["plain"]["high"]
+    assert interval == pytest.approx((0.545, 0.645))  # of two seeds, the range
     assert found["plain"]["by_class"] == pytest.approx([0.55 + 0.01 * cls for cls in range(10)])
     assert found["plain"]["by_seed"].shape == (2, 10)
     assert found["svm"]["low"] == found["svm"]["mean"] == pytest.approx(0.9)
@@ -33,7 +36,7 @@ def test_means_and_intervals_are_over_seeds():
     assert tables.protocol(records, "mnist", 2)["plain"]["mean"] == pytest.approx(0.1)
 
 
-def test_rates_are_over_digits():
+def test_false_alarm_rates_are_means_over_digits():
     values = {"unseen": 0.1, "test_normal": 0.2, "test_anomalous": 0.9, "precision": 0.99,
               "defects": {kind: [0.1, 0.2, 0.3, 0.4, 0.5] for kind in KINDS}}
     records = [{"digit": digit, "rates": {str(rate): {"combined": values | {"unseen": 0.02 * digit}}
@@ -53,20 +56,25 @@ def test_defects_are_means_over_seeds_by_family_and_dimension(tmp_path, monkeypa
     monkeypatch.setattr(tables, "RECORDS", tmp_path)
     (tmp_path / "without_a_network.json").write_text('{"median": {"gap 1": 1.5}}')
     recipes = [task.arguments["recipe"] for task in tables.defect_tasks()]
-    records = [{"recipe": recipe.to_dict(), "clean_error": float(recipe.latent_dim + recipe.seed),
-                "defects": {"gap 1": {"repair": 0.1 * recipe.seed, "image_auroc": {"squared_error": 0.5}}}}
+    records = [{"recipe": recipe.to_dict(),
+                "clean_error": float(recipe.latent_dim + recipe.seed),
+                "defects": {"gap 1": {"repair": 0.1 * recipe.seed,
+                                      "image_auroc": {"squared_error": 0.5}}}}
                for recipe in recipes]
     found = tables.defects(records)
     assert found["without_a_network"] == {"median": {"gap 1": 1.5}}
     assert found["families"]["vae"].keys() == {str(d) for d in tables.DIMENSIONS}
     assert found["families"]["dense_vae"].keys() == {str(d) for d in tables.OTHER_DIMENSIONS}
     of = found["families"]["vae"]["16"]
-    assert of["clean_error"]["value"] == pytest.approx(18) and of["defects"]["gap 1"]["repair"] == pytest.approx(0.2)
+    assert of["clean_error"]["value"] == pytest.approx(18)
+    assert of["defects"]["gap 1"]["repair"] == pytest.approx(0.2)
     assert found["families"]["ae"]["8"]["defects"]["gap 1"]["repair"] == pytest.approx(0.15)
 
 
 def test_textures_are_means_over_seeds():
-    records = [{"texture": texture, "false_alarms": 0.1 * seed, "defects": {"clear stain": {"found": 0.4 * seed}}}
+    records = [{"texture": texture,
+                "false_alarms": 0.1 * seed,
+                "defects": {"clear stain": {"found": 0.4 * seed}}}
                for texture in TEXTURES for seed in (3, 4)]
     found = tables.textures(records)
     assert found.keys() == TEXTURES.keys()
@@ -74,8 +82,9 @@ def test_textures_are_means_over_seeds():
     assert found["weave"]["defects"]["clear stain"]["found"] == pytest.approx(1.4)
 
 
-def test_means_place_by_place():
-    assert tables.mean([{"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 4}]) == {"a": {"b": 2}, "c": 3}
+def test_nested_numbers_are_averaged_place_by_place():
+    found = tables.mean([{"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 4}])
+    assert found == {"a": {"b": 2}, "c": 3}
 
 
 def test_published_means_are_those_of_their_digits():
@@ -90,7 +99,8 @@ def test_published_means_are_those_of_their_digits():
 def test_examples_are_files_of_three_kinds(tmp_path):
     images = demo.write_images(tmp_path / "images")
     normal = demo.write_normal(tmp_path / "normal")
-    assert {p.name: len(list(p.iterdir())) for p in images.iterdir()} == {"good": 100, "with a defect": 42, "other digits": 36}
+    numbers = {p.name: len(list(p.iterdir())) for p in images.iterdir()}
+    assert numbers == {"good": 100, "with a defect": 42, "other digits": 36}
     assert len(list(normal.iterdir())) == 1_000
     assert Image.open(next((images / "good").iterdir())).size == (28, 28)
     assert len(list(Folder(images))) == 178
