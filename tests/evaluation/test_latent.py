@@ -279,7 +279,7 @@ def test_an_empty_gap_is_deep_and_one_cloud_labelled_at_random_has_none(d):
 @pytest.mark.parametrize("neighbours", [20, 50, 100])
 @pytest.mark.parametrize("thinning", [2, 4, 10])
 def test_a_gap_that_is_filled_in_part_has_a_known_depth(neighbours, thinning):
-    """On a line, dense stretches in turn with ones whose points lie `thinning` times as far apart."""
+    """On a line, dense stretches alternate with ones of points `thinning` times as far apart."""
     stretch = np.concatenate([np.arange(0, 5, 0.01), np.arange(5, 15, 0.01 * thinning)])
     z = np.concatenate([stretch + 15 * digit for digit in range(10)])
     depths = gap_depth(z[:, None], np.repeat(np.arange(10), len(stretch)), neighbours)
