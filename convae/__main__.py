@@ -11,8 +11,8 @@ def main():
     except ModuleNotFoundError as error:
         if error.name.startswith("convae"):
             raise
-        sys.exit(f"convae: {sys.executable} has no package {error.name}: use .venv, which make setup "
-                 "makes, or install this checkout with pip install --editable '.[sweep]'")
+        sys.exit(f"convae: {sys.executable} has no package {error.name}: use .venv, which make "
+                 "setup makes, or install this checkout with pip install --editable '.[sweep]'")
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def test_help_imports_no_package_but_click():
     (["draw"], "No such command 'draw'"),
     (["fit", "somewhere"], "Missing option '--model'"),
     (["fit", "somewhere", "--model", "m", "--view", "half"], "'half' is not one of"),
-    (["detect", "somewhere", "--model", "m", "--out", "R", "--show", "all"], "'all' is not a valid integer"),
+    (["detect", "somewhere", "--model", "m", "--out", "R", "--show", "all"],
+     "'all' is not a valid integer"),
     (["train"], "Missing argument"),
 ])
 def test_a_wrong_call_ends_with_2_and_says_why(arguments, says):
@@ -66,7 +67,9 @@ def test_a_wrong_call_ends_with_2_and_says_why(arguments, says):
     assert result.exit_code == 2 and says in result.output
 
 
-@pytest.mark.parametrize("error", [UserError("no network"), OSError("no network"), ValueError("no network")])
+@pytest.mark.parametrize("error", [
+    UserError("no network"), OSError("no network"), ValueError("no network"),
+])
 def test_an_error_the_user_can_mend_ends_with_1_and_is_told_in_a_line(monkeypatch, error):
     def fail():
         raise error

@@ -1,4 +1,4 @@
-"""The fully connected models: one hidden layer on either side of z, and as many units as asked for.
+"""The fully connected models: a hidden layer on either side of z, of as many units as asked for.
 
 What they have in common with the convolutional ones is tested in test_models.py.
 """
@@ -77,7 +77,7 @@ def test_hidden_like_conv_comes_nearest_to_the_parameters_of_the_convolutional_m
     assert min(off, key=off.get) == best
 
 
-def test_a_convolutional_model_with_fewer_parameters_than_any_dense_one_is_compared_with_one_unit():
+def test_a_convolutional_model_smaller_than_any_dense_one_is_compared_with_one_unit():
     assert hidden_like_conv("ae", 1, (1, 1, 1)) == 1
 
 

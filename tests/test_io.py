@@ -16,13 +16,13 @@ from convae._io import key_of, plain, to_json, write_atomically
 @pytest.mark.parametrize(("content", "expected"), [
     ("z = μ + ε·σ\r\n", "z = μ + ε·σ\r\n".encode()), (b"\x00\xff", b"\x00\xff"), ("", b"")],
     ids=["text", "bytes", "empty"])
-def test_the_content_arrives_unchanged_and_the_path_comes_back(tmp_path, content, expected):
+def test_written_content_arrives_unchanged_and_the_path_comes_back(tmp_path, content, expected):
     path = tmp_path / "file"
     assert write_atomically(path, content) == path
     assert path.read_bytes() == expected
 
 
-def test_missing_folders_are_made(tmp_path):
+def test_missing_folders_of_a_written_file_are_made(tmp_path):
     assert write_atomically(tmp_path / "a" / "b" / "file", "new").read_text() == "new"
 
 

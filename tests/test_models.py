@@ -1,5 +1,4 @@
-"""The networks against the paper: sizes, kernels, normalisation, activations, equations (1) and
-(2)."""
+"""The networks against the paper: sizes, kernels, normalisation, activations and equations."""
 
 import itertools
 
@@ -29,8 +28,10 @@ def new(cls, *args, seed=0, **kwargs):
 
 
 def trace(model, x):
-    """Every leaf module that the images pass, in order, with the shape (maps, height, width) that
-    it gives."""
+    """Every leaf module that the images pass, in order, with the shape that it gives.
+
+    A shape is (maps, height, width).
+    """
     passed = []
     hooks = [m.register_forward_hook(lambda m, _, y: passed.append((m, tuple(y.shape[1:]))))
              for m in model.modules() if not list(m.children())]
@@ -83,7 +84,7 @@ def test_exactly_layers_2_and_3_are_normalised_in_encoder_and_decoder(cls):
 
 @pytest.mark.parametrize(("layers", "maps"),
                          [((), []), ((4,), [64, 64]), ((2, 3, 4), [4, 16, 64, 64, 16, 4])])
-def test_other_layers_can_be_normalised(layers, maps):
+def test_layers_other_than_2_and_3_can_be_normalised(layers, maps):
     model = ConvAE(2, normalised_layers=layers)
     assert [shape[0] for m, shape in trace(model, images())
             if isinstance(m, nn.BatchNorm2d)] == maps
@@ -123,7 +124,7 @@ def test_z_mu_and_sigma_are_not_cut_at_zero_by_an_activation(ae, vae):
 
 
 @pytest.mark.parametrize("cls", AES + VAES)
-def test_the_slope_is_the_one_asked_for(cls):
+def test_the_slope_of_leaky_relu_is_the_one_asked_for(cls):
     slopes = {m.negative_slope for m in cls(2, slope=0.2).modules() if isinstance(m, nn.LeakyReLU)}
     assert slopes == {0.2}
 
@@ -216,8 +217,10 @@ def test_where_float32_cannot_hold_so_small_a_sigma_the_loss_names_the_kl_term(t
 
 
 def triple_sum(convolution, o):
-    """Equation (1), term by term: Σ_q Σ_i Σ_j W_pq(i, j) O_q(x + i, y + j) + b_p, at every second x
-    and y."""
+    """Equation (1), term by term, at every second x and y.
+
+    It is Σ_q Σ_i Σ_j W_pq(i, j) O_q(x + i, y + j) + b_p.
+    """
     w, b = convolution.weight.double(), convolution.bias.double()
     o = pad(o.double(), (convolution.padding[1],) * 2 + (convolution.padding[0],) * 2)
     maps, planes, height, width = w.shape

@@ -1,5 +1,7 @@
-"""Weights on disk: what is saved comes back, what is damaged is refused by name, what ships is what
-its card says."""
+"""Weights on disk.
+
+What is saved comes back, what is damaged is refused by name, what ships is what its card says.
+"""
 
 import hashlib
 import json

@@ -1,5 +1,4 @@
-"""Training on real images: reproducible to the byte, blind to labels, clear when it cannot go
-on."""
+"""Training on real images: reproducible to the byte, blind to labels, clear on failure."""
 
 import hashlib
 import inspect
@@ -95,7 +94,7 @@ def test_very_small_numbers_are_still_numbers_after_training(images):
 
 @pytest.mark.parametrize("model", ["ae", "vae"])
 @pytest.mark.parametrize("kind", ["squared_error", "cross_entropy"])
-def test_the_loss_falls(images, model, kind):
+def test_the_loss_falls_in_training(images, model, kind):
     history = short(images, model=model, difference=kind, epochs=3, batch_size=64).history
     assert history[2] < history[1] < history[0]
 
@@ -150,7 +149,7 @@ def test_training_leaves_the_images_alone(images):
     assert torch.equal(images, before)
 
 
-def test_labels_never_enter(monkeypatch, images, trained):
+def test_labels_never_enter_the_training(monkeypatch, images, trained):
     assert list(inspect.signature(train).parameters) == ["recipe", "images", "progress", "device",
                                                          "threads"]
     # By default the images come from load_mnist: whatever labels come with them make no difference.
@@ -266,7 +265,7 @@ def test_a_device_that_is_not_there_is_refused(images):
 
 
 @pytest.mark.parametrize("there, kind", [(True, "meta"), (False, "cpu")])
-def test_auto_is_a_gpu_if_there_is_one(there, kind, monkeypatch):
+def test_device_auto_is_a_gpu_if_there_is_one(there, kind, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
     monkeypatch.setattr(torch, "empty",
                         lambda *_, device: torch.zeros(0, device="meta") if device == "cuda"

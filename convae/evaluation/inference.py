@@ -61,7 +61,8 @@ def evaluate(model: nn.Module, recipe: Recipe, images: Tensor) -> dict[str, floa
             if recipe.model == "vae":
                 mu, sigma = model.posterior(x)
                 z = torch.distributions.Normal(mu, sigma).sample()
-                terms["kl_divergence"] += kl_to_standard_normal(mu, sigma).sum().item() / len(images)
+                kl = kl_to_standard_normal(mu, sigma)
+                terms["kl_divergence"] += kl.sum().item() / len(images)
             else:
                 z = model.encode(x)
             reconstruction = model.decode(z)

@@ -34,7 +34,7 @@ def parallel_map(function: Callable, jobs: list[tuple]) -> list:
 
 def _set_up(lock, started):
     """Give a new process a line of the terminal for its progress bars."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process stops the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first stops the others
     with started:
         if sys.stderr.isatty():  # elsewhere, no cursor could move between lines
             os.environ["TQDM_POSITION"] = str(started.value)

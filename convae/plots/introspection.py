@@ -15,7 +15,7 @@ from torch.nn.functional import softplus
 
 from convae.models import ConvAE
 
-LATENT = {"to_z": "z", "to_mu": "μ", "to_sigma": "σ"}  # the models' attributes, as the paper writes them
+LATENT = {"to_z": "z", "to_mu": "μ", "to_sigma": "σ"}  # attributes, as the paper writes them
 POSITIVE = {"softplus": softplus, "exp": torch.exp, "relu": torch.relu}  # what could make σ so
 FACTS = ("part", "name", "maps", "height", "width", "kernel", "stride", "padding", "normalised",
          "activation", "parameters")

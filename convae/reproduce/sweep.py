@@ -149,8 +149,9 @@ def _do(missing: dict[str, Task], files: dict[str, Path], scheduler, workers) ->
                 failures.append(f"{name} {key}: {future.exception()}")
             else:  # no task's fault
                 raise ConnectionError(
-                    "the Dask scheduler was lost, or the tasks were cancelled there; finished "
-                    f"records are kept in {files[key].parent}, and the same sweep goes on from them")
+                    "the Dask scheduler was lost, or the tasks were cancelled there; "
+                    f"finished records are kept in {files[key].parent}, "
+                    "and the same sweep goes on from them")
             future.release()
             bar.update()
     return failures

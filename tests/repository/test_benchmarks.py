@@ -1,5 +1,4 @@
-"""The benchmark's arithmetic, on measurements made up for the purpose; and the README against its
-results."""
+"""The benchmark's arithmetic, on made-up measurements; and the README against its results."""
 
 import json
 import os
@@ -22,20 +21,35 @@ EPOCHS = Recipe.from_name("conv_vae_2d").epochs
 
 
 def made_up(plain=10.0, ours=30.0):
-    """Three rounds in which every peer takes `plain` seconds an epoch, 2 for set-up, and convae
-    `ours` in all; five seeds."""
-    one = {peer: {"seconds": [plain + 2, plain], "losses": [50, 45], "peak_memory_mib": 900.0} for peer in peers.PEERS}
+    """Three rounds of measurements, and runs of five seeds.
+
+    Every peer takes `plain` seconds an epoch, and 2 for set-up; convae takes `ours` in all.
+    """
+    a_peer = {"seconds": [plain + 2, plain], "losses": [50, 45], "peak_memory_mib": 900.0}
+    one = dict.fromkeys(peers.PEERS, a_peer)
     one["convae"] = {"seconds": [ours], "losses": [36], "peak_memory_mib": 1000.0}
     few = {peer: one[peer] for peer in speed.IN_EVERY_SETTING}
     first, *others = quality.SETTINGS
-    rounds = [{"peers": {first: one, **dict.fromkeys(others, few)},
-               "many": {"one after another, all cores": 60.0, "one after another, one core": 80.0, "side by side": 40.0},
-               "peak": {"convolutions": 1e11, "matrix product": 2e11},
-               "passes": {"forward": [2e10, 9e10], "transposed, PyTorch": [1e9, 1e10], "transposed, convae": [9e9, 5e10]}}] * 3
+    a_round = {
+        "peers": {first: one, **dict.fromkeys(others, few)},
+        "many": {
+            "one after another, all cores": 60.0,
+            "one after another, one core": 80.0,
+            "side by side": 40.0,
+        },
+        "peak": {"convolutions": 1e11, "matrix product": 2e11},
+        "passes": {
+            "forward": [2e10, 9e10],
+            "transposed, PyTorch": [1e9, 1e10],
+            "transposed, convae": [9e9, 5e10],
+        },
+    }
     metrics = {"neighbour_accuracy": 0.7, "misrecognised": 0.3, "extent": 4.0}
-    runs = {setting: {"plain": [{"losses": [40.0, 36.0 + seed, 37.0 + seed], **metrics} for seed in range(5)],
-                      "convae": [{"losses": [35.0 + seed], **metrics} for seed in range(5)]} for setting in quality.SETTINGS}
-    return rounds, runs
+    of_a_setting = {
+        "plain": [{"losses": [40.0, 36.0 + seed, 37.0 + seed], **metrics} for seed in range(5)],
+        "convae": [{"losses": [35.0 + seed], **metrics} for seed in range(5)],
+    }
+    return [a_round] * 3, dict.fromkeys(quality.SETTINGS, of_a_setting)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +72,7 @@ def test_time_to_quality_counts_the_set_up_once(summary):
     assert peer["times_as_long_as_convae"]["median"] == pytest.approx(22 / 30, abs=1e-4)
 
 
-def test_throughput_and_shares(summary):
+def test_throughput_and_its_share_of_the_peak_follow_from_the_seconds(summary):
     throughput = summary["throughput"]
     rate = EPOCHS * 60_000 / 30
     assert throughput["images_per_second"]["plain"]["median"] == 6000
@@ -114,7 +128,8 @@ def test_the_chart_is_a_picture(summary):
 
 def test_the_peers_versions_are_pinned():
     lines = (ROOT / "benchmarks" / "requirements.txt").read_text().splitlines()
-    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line) for line in lines if not line.startswith("#"))
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", pin) for pin in pins)
 
 
 def test_the_readme_has_the_committed_results():
@@ -130,16 +145,18 @@ def test_the_committed_results_are_of_the_present_recipe():
 
 def test_the_other_peers_losses_fall_as_the_plain_loops():
     for measured in json.loads(RESULTS.read_text())["settings"].values():
+        of_the_plain_loop = pytest.approx(measured["curve"][1], rel=0.03)
         for peer, numbers in measured["peers"].items():
             if peer != "convae":
-                assert numbers["loss_after_two_epochs"]["median"] == pytest.approx(measured["curve"][1], rel=0.03), peer
+                assert numbers["loss_after_two_epochs"]["median"] == of_the_plain_loop, peer
 
 
 def test_every_loss_in_the_table_of_what_was_tried_is_on_record():
     text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     table = text[text.index("| tried | found |"):text.index("The share of 0.5 was taken")]
     record = json.loads((ROOT / "benchmarks" / "tried.json").read_text())
-    losses = {run[name] for run in record for name in ("held_out_loss", "best_held_out_loss") if name in run}
+    names = ("held_out_loss", "best_held_out_loss")
+    losses = {run[name] for run in record for name in names if name in run}
     quoted = [float(number) for number in re.findall(r"\b\d\d\.\d{2,3}\b", table)]
     assert len(quoted) > 20
     assert set(quoted) <= losses
@@ -152,12 +169,17 @@ def test_a_peer_trains_and_shows_its_model(peer, monkeypatch):
     images, labels = (part[:512].clone() for part in load_mnist(train=True))
     for place in ("convae.load_mnist", "convae.training.load_mnist"):
         monkeypatch.setattr(place, lambda train: (images, labels))
-    monkeypatch.setattr(peers, "_loader", lambda: DataLoader(TensorDataset(images, labels), peers.BATCH_SIZE))
+    data = TensorDataset(images, labels)
+    monkeypatch.setattr(peers, "_loader", lambda: DataLoader(data, peers.BATCH_SIZE))
     recipe, seen = Recipe.from_name("conv_vae_2d", epochs=2), []
+
+    def see(model):
+        seen.append(loss(model.train()(images), images).item())
+
     torch.manual_seed(recipe.seed)
     before = loss(recipe.build()(images), images).item()
     torch.manual_seed(recipe.seed)  # every peer starts from these weights
-    peers.PEERS[peer](recipe, 2, lambda model: seen.append(loss(model.train()(images), images).item()))
+    peers.PEERS[peer](recipe, 2, see)
     assert len(seen) == (1 if peer == "convae" else 2)
     assert seen[-1] < before - 5
 
@@ -168,31 +190,43 @@ def test_the_tutorials_loader_gives_mnist_in_batches():
     assert 0 <= x.min() < x.max() == 1
 
 
-def test_without_the_peers_it_says_how_to_get_them():
+def test_the_benchmark_without_the_peers_says_how_to_get_them():
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run([sys.executable, "-m", "benchmarks"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "benchmarks"], cwd=ROOT, env=environment,
+                          capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == ""
     assert "the peers are not installed" in done.stderr and "make bench" in done.stderr
 
 
 def test_what_many_machines_would_do_is_reckoned_from_what_was_measured():
-    found = {"overhead": [0.01, 0.02, 0.03], "workers": {"1": [90.0, 100.0, 110.0], "2": [50.0, 50.0, 60.0]}}
+    found = {
+        "overhead": [0.01, 0.02, 0.03],
+        "workers": {"1": [90.0, 100.0, 110.0], "2": [50.0, 50.0, 60.0]},
+    }
     result = scaling.summarise(found, [40.0, 60.0])
-    assert (result["overhead_seconds"], result["two_workers_times_as_fast"], result["seconds_a_task"]) == (0.02, 2.0, 50.0)
+    assert result["overhead_seconds"] == 0.02
+    assert result["two_workers_times_as_fast"] == 2.0
+    assert result["seconds_a_task"] == 50.0
     assert result["machines_that_one_scheduler_keeps_busy"] == 2_500
-    tasks = (4 * 432 - 288 + 3 * 144 - 96) * 10  # AEs have no KL weight, dense models no normalised layers; ten seeds
+    # AEs have no KL weight, dense models no normalised layers; ten seeds
+    tasks = (4 * 432 - 288 + 3 * 144 - 96) * 10
     assert result["tasks_of_every_combination"] == tasks
     assert result["days_on_two_cores"] == pytest.approx(tasks * 25 / 86_400)
-    assert result["minutes_on_many"] == pytest.approx(tasks * 0.05 / 60)  # a thousand machines, which the scheduler can feed
+    # a thousand machines, which the scheduler can feed
+    assert result["minutes_on_many"] == pytest.approx(tasks * 0.05 / 60)
     texts = "20 ms a task", "2.00 times less", f"{tasks:,} different models"
     assert all(text in " ".join(scaling.report(result)) for text in texts)
 
 
 def test_scoring_is_counted_once_it_runs():
-    made_up = {"1000": [{"seconds": 3.0, "peak_mib": 500.0}] * 3, "10000": [{"seconds": 9.0, "peak_mib": 505.0}] * 3,
-               "100000": [{"seconds": 69.0, "peak_mib": 520.0}]}
+    made_up = {
+        "1000": [{"seconds": 3.0, "peak_mib": 500.0}] * 3,
+        "10000": [{"seconds": 9.0, "peak_mib": 505.0}] * 3,
+        "100000": [{"seconds": 69.0, "peak_mib": 520.0}],
+    }
     text = " ".join(detect.report({"cores": 2, "files": made_up}))
-    assert "1,500 PNG files" in text and "100,000 in 69 s" in text and "500 MiB for 1,000 files and at 520 MiB" in text
+    assert "1,500 PNG files" in text and "100,000 in 69 s" in text
+    assert "500 MiB for 1,000 files and at 520 MiB" in text
 
 
 def test_the_page_on_anomalies_says_what_was_measured():

@@ -16,7 +16,8 @@ from convae.pretrained import weights_dir
 from convae.reproduce import parameters, runner
 
 PAPER = [f"fig{n}" for n in range(1, 9)]
-OWN = ["fig_defects", "fig_false_alarms", "fig_one_class", "fig_repair"]  # drawn from committed results
+# Drawn from committed results
+OWN = ["fig_defects", "fig_false_alarms", "fig_one_class", "fig_repair"]
 NAMES = PAPER + OWN
 MANIFEST = json.loads((runner.FIGURES / "manifest.json").read_text(encoding="utf-8"))
 
@@ -30,8 +31,9 @@ def test_committed_figures_and_notebooks_are_what_the_notebooks_draw_today():
 
 
 def test_every_figure_is_there_with_its_numbers_and_nothing_else_is():
-    expected = {f"{name}.{kind}" for name in NAMES for kind in ("png", "json")} | {"manifest.json", "claims.json", "anomaly.json"}
-    assert {p.name for p in runner.FIGURES.iterdir()} == expected
+    of_figures = {f"{name}.{kind}" for name in NAMES for kind in ("png", "json")}
+    of_all = {"manifest.json", "claims.json", "anomaly.json"}
+    assert {p.name for p in runner.FIGURES.iterdir()} == of_figures | of_all
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,7 +41,8 @@ def test_a_figure_states_what_it_shows_its_tolerances_and_its_numbers(name):
     figure = read(name)
     assert set(figure) == {"figure", "shows", "measured", "tolerance", "numbers"}
     assert figure["figure"] == name and len(figure["shows"]) > 40 and figure["numbers"]
-    assert 0 < figure["tolerance"]["relative"] <= 0.01 and 0 < figure["tolerance"]["absolute"] <= 0.01
+    assert 0 < figure["tolerance"]["relative"] <= 0.01
+    assert 0 < figure["tolerance"]["absolute"] <= 0.01
     for claim, measured in figure["measured"].items():
         assert claim in in_words.load()["claims"] and re.search(r"\d", measured)
 
@@ -64,7 +67,8 @@ def test_the_manifest_traces_a_figure_of_the_paper_to_weights_and_data(name):
     entry = MANIFEST[name]
     assert entry["data_md5"] == MD5 and entry["weights_sha256"]
     for model, sha256 in entry["weights_sha256"].items():
-        assert hashlib.sha256((weights_dir() / f"{model}.safetensors").read_bytes()).hexdigest() == sha256
+        weights = (weights_dir() / f"{model}.safetensors").read_bytes()
+        assert hashlib.sha256(weights).hexdigest() == sha256
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -73,12 +77,13 @@ def test_the_manifest_traces_a_figure_of_our_own_to_the_results_it_is_drawn_from
     assert MANIFEST[name]["results_sha256"] == {"anomaly.json": sha256}
 
 
-def test_the_manifest_has_these_figures_only():
+def test_the_manifest_lists_the_committed_figures_and_no_other():
     assert list(MANIFEST) == NAMES
 
 
 def test_each_claim_belongs_to_at_most_one_figure_and_to_the_notebook_that_draws_it():
-    drawn_by = [(claim, MANIFEST[name]["notebook"]) for name in NAMES for claim in read(name)["measured"]]
+    drawn_by = [(claim, MANIFEST[name]["notebook"])
+                for name in NAMES for claim in read(name)["measured"]]
     assert len(drawn_by) == len(dict(drawn_by)) == 16
     for claim, notebook in drawn_by:
         assert notebook == f"notebooks/{in_words.load()['claims'][claim]['notebook']}.ipynb"

@@ -1,7 +1,8 @@
-"""What committed weights and records hang on, held to a file: it must survive every redesign.
+"""What committed weights and records hang on, held to a file.
 
-The order in which a model's layers are built is its seed, and a record is found by the key of its
-task. Whoever changes one of these makes weights, figures and verdicts anew.
+It must survive every redesign: the order in which a model's layers are built is its seed, and a
+record is found by the key of its task. Whoever changes one of these makes weights, figures and
+verdicts anew.
 """
 
 import json
@@ -29,12 +30,15 @@ FRESH = {
 
 
 def fresh(name):
-    """Of each tensor of a new model: name, shape, first value and mean; a hash would pin what the
-    processor decides, too."""
+    """Of each tensor of a new model: name, shape, first value and mean.
+
+    A hash would pin what the processor decides, too.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         state = FRESH[name].build().state_dict()
-    return [[key, list(t.shape), t.flatten()[0].item(), t.double().mean().item()] for key, t in state.items()]
+    return [[key, list(t.shape), t.flatten()[0].item(), t.double().mean().item()]
+            for key, t in state.items()]
 
 
 def pins():
@@ -42,7 +46,8 @@ def pins():
     return {
         "shipped": {name: shipped_recipe(name).to_dict() for name in SHIPPED},
         "recipe_keys": {name: shipped_recipe(name).key for name in SHIPPED if name != "classifier"},
-        "record_keys": {name: sorted({task.key for task in tasks}) for name, tasks in STUDIES.items()},
+        "record_keys": {
+            name: sorted({task.key for task in tasks}) for name, tasks in STUDIES.items()},
         "fresh": {name: fresh(name) for name in FRESH},
     }
 
@@ -64,4 +69,5 @@ def test_new_weights_of_a_seed_are_unchanged(name):
     found, pinned = fresh(name), PINS["fresh"][name]
     assert [entry[:2] for entry in found] == [entry[:2] for entry in pinned]
     for (key, _, *values), (*_, first, mean) in zip(found, pinned, strict=True):
-        assert values == pytest.approx([first, mean], rel=1e-5, abs=1e-8), key  # float32 arithmetic of the initial weights
+        # as close as float32 arithmetic of the initial weights comes
+        assert values == pytest.approx([first, mean], rel=1e-5, abs=1e-8), key

@@ -38,16 +38,21 @@ def test_it_refuses_a_text_without_its_markers(text):
 
 def test_it_lists_every_claim_and_shows_every_figure():
     for name, claim in claims.load()["claims"].items():
-        row = next(line for line in TEXT.splitlines() if line.startswith(f"| [{name}](notebooks/{claim['notebook']}.ipynb)"))
+        start = f"| [{name}](notebooks/{claim['notebook']}.ipynb)"
+        row = next(line for line in TEXT.splitlines() if line.startswith(start))
         assert f"({claim['where']}) | {claim['statement']} | " in row
-        assert row.endswith(f"| {claims.verdict(claim)} |") and claims.effect(claim["criteria"][0]) in row
+        assert row.endswith(f"| {claims.verdict(claim)} |")
+        assert claims.effect(claim["criteria"][0]) in row
     for n in range(1, 9):
         assert f"(figures/fig{n}.png)" in TEXT
 
 
-@pytest.mark.parametrize("page", ["README.md", "convae/anomaly/README.md", "convae/claims/README.md", "benchmarks/README.md"])
+@pytest.mark.parametrize("page", [
+    "README.md", "convae/anomaly/README.md", "convae/claims/README.md", "benchmarks/README.md",
+])
 def test_its_links_lead_somewhere(page):
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text("utf-8")) if not link.startswith("http")]
+    text = (ROOT / page).read_text("utf-8")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")]
     assert links
     for link in links:
         path, _, anchor = link.partition("#")
@@ -58,7 +63,8 @@ def test_its_links_lead_somewhere(page):
 
 def anchors(text):
     """Of the headings, as GitHub makes them."""
-    return {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in re.findall(r"^#+ (.+)$", text, re.M)}
+    headings = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in headings}
 
 
 def test_its_recipes_name_notebooks_and_parameters_that_exist():
@@ -67,7 +73,8 @@ def test_its_recipes_name_notebooks_and_parameters_that_exist():
     recipes = re.findall(r"^papermill (\S+) out\.ipynb (.+)$", TEXT, re.M)
     assert len(recipes) >= 4
     for notebook, options in recipes:
-        values = {name: value.strip("'") for name, value in re.findall(r"-p (\w+) ('[^']+'|\S+)", options)}
+        pairs = re.findall(r"-p (\w+) ('[^']+'|\S+)", options)
+        values = {name: value.strip("'") for name, value in pairs}
         assert values
         parameters.check(ROOT / notebook, values)
 

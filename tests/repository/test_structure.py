@@ -21,8 +21,11 @@ from convae._io import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-REQUIREMENTS = [Requirement(text) for texts in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
-                for text in texts]
+REQUIREMENTS = [
+    Requirement(text)
+    for texts in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    for text in texts
+]
 PYTHONS = [f"3.{minor}" for minor in range(9, 20)
            if f"3.{minor}" in SpecifierSet(PROJECT["requires-python"])]
 ON_CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base", "dask": "dask-core"}
@@ -53,9 +56,13 @@ def lock_entries():
 def active_pins(python, system):
     """What the lock installs there: name to (version, number of hashes), each once."""
     os_name, platform, machine = SYSTEMS[system]
-    there = {"python_version": python, "python_full_version": f"{python}.9", "implementation_name": "cpython",
-             "platform_python_implementation": "CPython", "sys_platform": system, "os_name": os_name,
-             "platform_system": platform, "platform_machine": machine, "extra": ""}
+    there = {
+        "python_version": python, "python_full_version": f"{python}.9",
+        "implementation_name": "cpython", "platform_python_implementation": "CPython",
+        "sys_platform": system, "os_name": os_name,
+        "platform_system": platform, "platform_machine": machine,
+        "extra": "",
+    }
     pins = {}
     for requirement, hashes in lock_entries():
         if requirement.marker is None or requirement.marker.evaluate(there):
@@ -103,18 +110,22 @@ def test_each_module_has_its_place_among_the_layers():
 
 
 def test_ruff_has_no_complaint():
-    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=concise", "benchmarks",
-                           "convae", "tests", "notebooks"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=concise",
+         "benchmarks", "convae", "tests", "notebooks"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
 
 
 def test_packages_are_all_installed():
-    found = subprocess.run([sys.executable, "-c", "from setuptools import find_packages; import sys; "
-                            "print(*find_packages(include=sys.argv[1:]))",
-                            *PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]],
-                           cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-    there = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "convae").rglob("__init__.py")}
-    assert set(found) == there
+    code = ("from setuptools import find_packages; import sys; "
+            "print(*find_packages(include=sys.argv[1:]))")
+    include = PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+    done = subprocess.run([sys.executable, "-c", code, *include],
+                          cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    there = {".".join(path.parent.relative_to(ROOT).parts)
+             for path in (ROOT / "convae").rglob("__init__.py")}
+    assert set(done.stdout.split()) == there
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
@@ -154,7 +165,8 @@ exec(sys.argv[2])
 
 
 def test_readme_names_targets_that_exist():
-    named = set(re.findall(r"(?:^|`)make ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE))
     assert {"figures", "test"} <= named <= set(TARGETS)
 
 
@@ -215,8 +227,11 @@ def test_packages_that_are_imported_are_declared():
     import grimp
 
     graph = grimp.build_graph("convae", include_external_packages=True, cache_dir=None)
-    imported = {name for name in graph.modules if "." not in name and name != "convae"} - sys.stdlib_module_names
-    called = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "mpl_toolkits": "matplotlib"}
-    declared = {Requirement(text).name for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["sweep"]}
+    top = {name for name in graph.modules if "." not in name and name != "convae"}
+    imported = top - sys.stdlib_module_names
+    called = {
+        "PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "mpl_toolkits": "matplotlib"}
+    texts = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["sweep"]
+    declared = {Requirement(text).name for text in texts}
     assert {called.get(name, canonicalize_name(name)) for name in imported} <= declared
     assert all(version(name) for name in declared)

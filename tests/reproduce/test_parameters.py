@@ -46,13 +46,18 @@ def test_defaults_are_those_of_the_shipped_models(name):
 
 
 def test_an_unknown_parameter_is_refused_with_the_known_ones():
-    with pytest.raises(parameters.ParameterError, match=r"02_latent_clustering has no parameter 'sede'; it has \w+, seed"):
+    says = r"02_latent_clustering has no parameter 'sede'; it has \w+, seed"
+    with pytest.raises(parameters.ParameterError, match=says):
         parameters.check(CLUSTERING, {"sede": 1})
 
 
 @pytest.mark.parametrize("name, value", [
-    ("seed", -1), ("seed", 1.5), ("seed", True), ("seed", "one"), ("seed", None), ("epochs", 0), ("kl_weight", -0.1),
-    ("kl_weight", float("nan")), ("difference", "absolute"), ("clear_probability", 1.2), ("plane_cells", 2),
+    ("seed", -1), ("seed", 1.5), ("seed", True), ("seed", "one"), ("seed", None),
+    ("epochs", 0),
+    ("kl_weight", -0.1), ("kl_weight", float("nan")),
+    ("difference", "absolute"),
+    ("clear_probability", 1.2),
+    ("plane_cells", 2),
 ])
 def test_a_value_out_of_range_is_refused_by_name(name, value):
     with pytest.raises(parameters.ParameterError, match=f"{name} must be .*, got"):
@@ -61,20 +66,27 @@ def test_a_value_out_of_range_is_refused_by_name(name, value):
 
 @pytest.mark.parametrize("value", [[], "[]", [101], [-1], ["x"], 50, "fifty", "[50"])
 def test_a_list_needs_fitting_entries(value):
-    with pytest.raises(parameters.ParameterError, match="percentiles must be a list of at least 1, each a number"):
+    says = "percentiles must be a list of at least 1, each a number"
+    with pytest.raises(parameters.ParameterError, match=says):
         parameters.check(ERRORS, {"percentiles": value})
 
 
 def test_text_from_a_command_line_becomes_a_list_or_a_number():
-    assert parameters.check(ERRORS, {"percentiles": "[50, 99.9]", "bins": "20"}) == {"percentiles": [50, 99.9], "bins": 20}
+    checked = parameters.check(ERRORS, {"percentiles": "[50, 99.9]", "bins": "20"})
+    assert checked == {"percentiles": [50, 99.9], "bins": 20}
 
 
 def test_text_stays_text_where_text_is_wanted():
-    assert parameters.check(ERRORS, {"difference": "cross_entropy"}) == {"difference": "cross_entropy"}
+    as_text = {"difference": "cross_entropy"}
+    assert parameters.check(ERRORS, as_text) == {"difference": "cross_entropy"}
 
 
 def test_defaults_are_read_from_the_cell_not_executed(tmp_path):
-    cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": ["seed: int = print('run')  # a seed\n"]}
+    cell = {
+        "cell_type": "code",
+        "metadata": {"tags": ["parameters"]},
+        "source": ["seed: int = print('run')  # a seed\n"],
+    }
     path = tmp_path / "x.ipynb"
     path.write_text(json.dumps({"cells": [cell]}), encoding="utf-8")
     with pytest.raises(ValueError, match="malformed node"):

@@ -1,5 +1,7 @@
-"""The runner, on a small checkout of its own: the real package, kernels and papermill, but short
-notebooks."""
+"""The runner, on a small checkout of its own.
+
+Package, kernels and papermill are the real ones, but the notebooks are short.
+"""
 
 import json
 import os
@@ -28,7 +30,8 @@ figure = new_figure(2, 1)
 figure.subplots().plot([0, bins])
 show(figure)
 print(f"{bins} bins")
-notebook.publish("fig7", figure, "A line", {"bins": bins, "third": bins / 3}, {"F1": f"{bins} bins"})
+numbers = {"bins": bins, "third": bins / 3}
+notebook.publish("fig7", figure, "A line", numbers, {"F1": f"{bins} bins"})
 conclude(notebook)
 """
 
@@ -38,7 +41,8 @@ def write(path, *cells, parameters="bins: int = 5  # how many bins the histogram
     start = ("from convae.reproduce.notebook import Notebook\n"
              "from convae.reproduce.output import show\n"
              f"notebook = Notebook('{name}', globals())")
-    cells = [new_markdown_cell("# A question?"), new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+    cells = [new_markdown_cell("# A question?"),
+             new_code_cell(parameters, metadata={"tags": ["parameters"]}),
              *map(new_code_cell, (start, *cells))]
     for i, cell in enumerate(cells):
         cell.id = f"cell-{i}"
@@ -60,8 +64,10 @@ def checkout(tmp_path):
 
 def start(root, *arguments, module="convae", cwd=None, **options):
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", module, *map(str, arguments)], cwd=cwd or root, env=environment, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options)
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *map(str, arguments)], cwd=cwd or root, env=environment,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        **options)
 
 
 def run(root, *arguments, **options):
@@ -71,11 +77,12 @@ def run(root, *arguments, **options):
 
 
 def files(root):
-    return {p.relative_to(root): p.read_bytes() for folder in ("figures", "notebooks") for p in (root / folder).rglob("*")
-            if p.is_file()} | {"README": (root / "README.md").read_bytes()}
+    paths = [p for folder in ("figures", "notebooks") for p in (root / folder).rglob("*")]
+    results = {p.relative_to(root): p.read_bytes() for p in paths if p.is_file()}
+    return results | {"README": (root / "README.md").read_bytes()}
 
 
-def test_a_run_puts_figures_notebook_manifest_and_readme_in_place_and_a_second_one_changes_nothing(checkout):
+def test_a_run_puts_all_results_in_place_and_a_second_one_changes_nothing(checkout):
     code, out, err = run(checkout, "figures")
     assert code == 0, err
     figure = json.loads((checkout / "figures" / "fig7.json").read_text(encoding="utf-8"))
@@ -84,11 +91,12 @@ def test_a_run_puts_figures_notebook_manifest_and_readme_in_place_and_a_second_o
     entry = json.loads((checkout / "figures" / "manifest.json").read_text(encoding="utf-8"))["fig7"]
     assert entry["notebook"] == "notebooks/04_small.ipynb" and entry["parameters"] == {"bins": 5}
     assert "torch" in entry["versions"]
-    notebook = nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)
+    path = checkout / "notebooks" / "04_small.ipynb"
+    notebook = nbformat.read(path, 4)
     results_read = notebook.metadata.pop("results_sha256")
     assert list(results_read) == ["claims.json"] and notebook.metadata == METADATA
     assert notebook.cells[-1].outputs[1].text == "5 bins\n"
-    assert str(checkout) not in (checkout / "notebooks" / "04_small.ipynb").read_text(encoding="utf-8")
+    assert str(checkout) not in path.read_text(encoding="utf-8")
     readme = (checkout / "README.md").read_text(encoding="utf-8")
     assert "**Figure 7.** A line." in readme
     assert readme.startswith("# Title\n")
@@ -123,7 +131,8 @@ def test_after_other_results_a_notebook_is_replaced_even_where_it_only_seems_rou
     path.write_text(json.dumps(results), encoding="utf-8")
     code, out, _ = run(checkout, "verify")
     assert code == 1 and "notebooks/04_small.ipynb: was run with another claims.json" in out
-    assert shown in (before := nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)).cells[-1].outputs[0].text
+    before = nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)
+    assert shown in before.cells[-1].outputs[0].text
     assert run(checkout, "figures")[0] == 0
     after = nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)
     assert after.cells[-1].outputs[0].text != before.cells[-1].outputs[0].text
@@ -143,8 +152,10 @@ def test_a_failing_cell_is_reported_and_nothing_is_replaced(checkout):
 
 
 @pytest.mark.parametrize("arguments, says", [
-    (["-p", "bins=0", "--out", "x"], "04_small: bins must be a whole number from 5 to 1,000, got 0"),
-    (["-p", "bin=9", "--out", "x"], "no chosen notebook has a parameter 'bin'. Their parameters are: 04_small: bins"),
+    (["-p", "bins=0", "--out", "x"],
+     "04_small: bins must be a whole number from 5 to 1,000, got 0"),
+    (["-p", "bin=9", "--out", "x"],
+     "no chosen notebook has a parameter 'bin'. Their parameters are: 04_small: bins"),
     (["-p", "bins", "--out", "x"], "-p takes NAME=VALUE, got 'bins'"),
     (["-p", "bins=9"], "parameters other than the committed ones need --out DIR"),
     (["--out", "figures/mine"], "that is where the committed ones are"),
@@ -168,8 +179,10 @@ def test_other_parameters_go_to_a_folder_of_their_own(checkout, tmp_path):
     out = tmp_path / "my results"
     code, _, err = run(checkout, "figures", "--only", "04", "-p", "bins=6", "--out", out)
     assert code == 0, err
-    assert sorted(p.name for p in out.iterdir()) == ["04_small.ipynb", "fig7.json", "fig7.png", "manifest.json"]
-    assert json.loads((out / "manifest.json").read_text(encoding="utf-8"))["fig7"]["parameters"] == {"bins": 6}
+    assert {p.name for p in out.iterdir()} == {
+        "04_small.ipynb", "fig7.json", "fig7.png", "manifest.json"}
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["fig7"]["parameters"] == {"bins": 6}
     assert files(checkout) == before
 
 
@@ -206,15 +219,19 @@ def test_a_full_disk_is_reported_and_leaves_all_as_it_was(checkout):
     assert files(checkout) == before
 
 
-def test_papermill_runs_a_notebook_from_any_folder_and_writes_figures_only_where_told(checkout, tmp_path):
+def test_papermill_runs_a_notebook_anywhere_and_writes_figures_only_where_told(checkout, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     before = files(checkout)
     path = checkout / "notebooks" / "04_small.ipynb"
-    code, _, err = run(checkout, path, "out.ipynb", "-p", "bins", "7", module="papermill", cwd=elsewhere)
+
+    def papermill(*arguments):
+        return run(checkout, path, "out.ipynb", *arguments, module="papermill", cwd=elsewhere)
+
+    code, _, err = papermill("-p", "bins", "7")
     assert code == 0, err
     assert nbformat.read(elsewhere / "out.ipynb", 4).cells[-1].outputs[1].text == "7 bins\n"
     assert [p.name for p in elsewhere.iterdir()] == ["out.ipynb"]
-    code, _, err = run(checkout, path, "out.ipynb", "-p", "bin", "7", module="papermill", cwd=elsewhere)
+    code, _, err = papermill("-p", "bin", "7")
     assert code != 0 and "04_small has no parameter 'bin'; it has bins" in err
     assert files(checkout) == before

@@ -1,5 +1,7 @@
-"""Sweeps on real schedulers and workers: processes on the loopback interface, some of which are
-killed."""
+"""Sweeps on real schedulers and workers.
+
+They are processes on the loopback interface, some of which are killed.
+"""
 
 import json
 import os
@@ -26,13 +28,15 @@ from convae.claims import measure
 from convae.reproduce import sweep as module
 from convae.reproduce.sweep import SweepError, Task, sweep, sweep_studies
 
-LONG = 300  # seconds after which what should happen is taken not to; far more than a busy machine needs
+# Seconds after which what should happen is taken not to; far more than a busy machine needs
+LONG = 300
 KEYS = [f"{seed:016x}" for seed in range(4)]
 
 
 def make_tasks(run, folder, seeds=range(4)):
     """A task for each seed; `run` is one of the functions below, which write to `folder`."""
-    return [Task(f"seed {seed}", f"{seed:016x}", run, {"folder": folder, "seed": seed}) for seed in seeds]
+    return [Task(f"seed {seed}", f"{seed:016x}", run, {"folder": folder, "seed": seed})
+            for seed in seeds]
 
 
 # What workers run, imported by name from this file. Who started and finished what is in a log, a
@@ -118,7 +122,8 @@ def start(tmp_path_factory):
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         with open(folder / f"{len(processes)}-{program}.log", "w") as output:
             processes.append(subprocess.Popen(
-                [sys.executable, "-m", f"distributed.cli.dask_{program}", *map(str, arguments), "--host", "127.0.0.1",
+                [sys.executable, "-m", f"distributed.cli.dask_{program}", *map(str, arguments),
+                 "--host", "127.0.0.1",
                  "--no-dashboard", "--dashboard-address", "127.0.0.1:0"],
                 cwd=folder, env=environment, stdout=output, stderr=output))
         return processes[-1]
@@ -150,8 +155,9 @@ def start_scheduler(start, tmp_path_factory):
 @pytest.fixture(scope="module")
 def start_worker(start):
     """Starts a worker without a nanny that would start another one in its place."""
-    return lambda address, threads=1: start("worker", address, "--no-nanny", "--nthreads", threads, "--memory-limit", 0,
-                                            "--death-timeout", LONG)
+    return lambda address, threads=1: start(
+        "worker", address, "--no-nanny", "--nthreads", threads, "--memory-limit", 0,
+        "--death-timeout", LONG)
 
 
 @pytest.fixture(scope="module")
@@ -223,12 +229,14 @@ def test_a_sweep_with_all_records_needs_no_scheduler(unreachable, tmp_path):
     assert [record["seed"] for record in swept.values()] == [0, 1, 2, 3]
 
 
-def test_a_failing_task_is_tried_again_then_named_and_the_next_sweep_does_it_alone(scheduler, tmp_path):
+def test_a_failing_task_is_tried_again_then_named_and_the_next_sweep_does_it_alone(
+        scheduler, tmp_path):
     records, tasks = tmp_path / "records", make_tasks(fail, tmp_path)
     with pytest.raises(SweepError) as caught:
         sweep(tasks, records, scheduler)
-    assert str(caught.value) == (f"1 of 4 tasks failed (the records of the others are kept in {records}):\n"
-                                 f"seed 1 {KEYS[1]}: no network")
+    assert str(caught.value) == (
+        f"1 of 4 tasks failed (the records of the others are kept in {records}):\n"
+        f"seed 1 {KEYS[1]}: no network")
     assert {path.stem for path in records.iterdir()} == {KEYS[i] for i in (0, 2, 3)}
     assert Counter(key for key, _ in logged(tmp_path, "started")) == {
         KEYS[0]: 1, KEYS[1]: 2, KEYS[2]: 2, KEYS[3]: 1}
@@ -248,13 +256,15 @@ def test_a_scheduler_that_cannot_be_reached_is_named(unreachable, tmp_path, monk
             sweep(make_tasks(note, tmp_path), tmp_path / "records", address)
 
 
-def test_a_scheduler_lost_on_the_way_is_no_failure_of_the_tasks_and_costs_no_record(start_scheduler, start_worker, tmp_path):
+def test_a_scheduler_lost_on_the_way_is_no_failure_of_the_tasks_and_costs_no_record(
+        start_scheduler, start_worker, tmp_path):
     process, address = start_scheduler()
     start_worker(address, threads=2)
     records, tasks = tmp_path / "records", make_tasks(go_on_and_on, tmp_path)
     with ThreadPoolExecutor(1) as pool:
         swept = pool.submit(sweep, tasks, records, address)
-        wait_until(lambda: len(list(records.glob("*.json"))) == 1 and len(logged(tmp_path, "started")) >= 2)
+        wait_until(lambda: len(list(records.glob("*.json"))) == 1
+                   and len(logged(tmp_path, "started")) >= 2)
         process.kill()
         with pytest.raises(OSError, match=f"^the Dask scheduler was lost.* kept in {records}"):
             swept.result()
@@ -262,7 +272,8 @@ def test_a_scheduler_lost_on_the_way_is_no_failure_of_the_tasks_and_costs_no_rec
     assert [path.stem for path in records.iterdir()] == [finished]
     # One after the other, although the worker has two threads: they share the process's random
     # generator
-    assert [line.split()[0] for line in (tmp_path / "log").read_text().splitlines()] == ["started", "finished", "started"]
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["started", "finished", "started"]
 
 
 # Workers
@@ -275,11 +286,12 @@ def test_a_worker_killed_on_this_machine_is_replaced(tmp_path, monkeypatch):
     keys, processes = zip(*logged(tmp_path, "started"), strict=True)
     assert sorted(keys) == sorted([keys[0], *KEYS[:2]])
     assert processes[0] != processes[1] == processes[2]
-    started = [process for process in psutil.Process().children(recursive=True) if process.pid in processes]
+    children = psutil.Process().children(recursive=True)
+    started = [process for process in children if process.pid in processes]
     assert not psutil.wait_procs(started, timeout=LONG)[1]
 
 
-def test_a_sweep_with_a_worker_killed_in_the_middle_of_a_task_gives_the_records_of_measuring_here(
+def test_records_are_those_of_measuring_here_though_a_worker_was_killed_in_a_task(
         scheduler, start_worker, one_thread, tmp_path):
     # MNIST and all measurements, but as little training as can be
     recipes = (Recipe.from_name("dense_vae_64d", hidden=50, epochs=1),
@@ -301,10 +313,11 @@ def test_a_sweep_with_a_worker_killed_in_the_middle_of_a_task_gives_the_records_
 
     started, finished = logged(tmp_path, "started"), logged(tmp_path, "finished")
     lost, = [key for key, pid in started if pid == victim.pid]
-    assert Counter(key for key, _ in started) == {task.key: 1 + (task.key == lost) for task in tasks}
+    starts = {task.key: 1 + (task.key == lost) for task in tasks}
+    assert Counter(key for key, _ in started) == starts
     assert Counter(key for key, _ in finished) == {task.key: 1 for task in tasks}
     assert len({victim.pid, *(pid for _, pid in finished)}) == 2  # all by the other one
-    assert sorted(path.name for path in records.iterdir()) == sorted(f"{task.key}.json" for task in tasks)
+    assert {path.name for path in records.iterdir()} == {f"{task.key}.json" for task in tasks}
 
     for record in (*swept.values(), *here):
         assert set(record.pop("seconds")) == {"training", "measuring"}
