@@ -113,8 +113,8 @@ def claims():
 def data():
     """Fetch MNIST, if it is not there, and check it."""
     from convae._io import cache_dir
-    from convae.data import load_mnist
-    load_mnist(train=False)
+    from convae.data.download import fetch_mnist
+    fetch_mnist()
     print(f"MNIST is in {cache_dir()}, and whole.")
 
 
