@@ -12,10 +12,6 @@ from convae.plots.style import FAINT, INK, TEST, new_figure, panel_title
 # Marks are filled, square or hollow as well, for those who see no colours.
 OURS, BASELINE, OTHERS = "#1f6fd0", "#e76300", "#717581"
 PALE = "#eeeeee"
-KIND_COLOURS = {
-    "scratch": "#3f90da", "gap": "#832db6", "blot": "#e76300", "protrusion": "#a96b59",
-    "thickening": "#ffa90e", "salt": "#94a4a2", "shifted_stroke": "#bd1f01",
-}
 FAMILY_STYLES = {  # colour, line, marker
     "vae": ("#1f6fd0", "-", "o"),
     "vae_cross_entropy": (INK, "--", "s"),
