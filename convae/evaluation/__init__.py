@@ -1,2 +1,1 @@
-"""Measurements on trained models and their outputs. Labels are used here only to judge, never to
-train."""
+"""Measurements on trained models and their outputs; labels only judge, they never train."""

@@ -1,5 +1,4 @@
-"""What a reconstruction changed in its input: ink added, ink removed, and where (section 4.3, Fig.
-6).
+"""What a reconstruction changed in its input, and where (section 4.3, Fig. 6).
 
 The paper circled corrections by hand; here a rule finds them: connected pixels that changed by more
 than a threshold.
@@ -29,15 +28,14 @@ class Region(NamedTuple):
 def corrected_regions(
     image: Tensor, reconstruction: Tensor, threshold: float, pixels: int
 ) -> list[Region]:
-    """Regions of at least `pixels` connected pixels that changed by more than `threshold`, the
-    largest mass first.
+    """Connected regions that changed, the largest mass first.
 
     Parameters
     ----------
     image, reconstruction : Tensor
         Input and output, ``(1, 28, 28)`` in [0, 1].
     threshold : float
-        In grey levels, (0, 1].
+        A pixel has changed if it did so by more than this, in grey levels, (0, 1].
     pixels : int
         The smallest region that counts; pixels touch at sides and corners.
     """
@@ -76,12 +74,12 @@ def changed_ink(images: Tensor, reconstructions: Tensor) -> Tensor:
 
 
 def reach(images: Tensor, reconstructions: Tensor, threshold: float, block: int = 4) -> Tensor:
-    """How much of each character was changed: of the blocks with ink, the share with a change by
-    more than `threshold`, ``(N,)``.
+    """How much of each character was changed, ``(N,)``.
 
-    A local correction reaches few of them, a redrawn character most. A block is `block` × `block`
-    pixels; it has ink if a pixel of input or output is darker than ½; without any, 0. One changed
-    pixel is enough for a block: a digit moved by one pixel counts as redrawn.
+    Of the blocks with ink, the share with a change by more than `threshold`. A local correction
+    reaches few of them, a redrawn character most. A block is `block` × `block` pixels; it has ink
+    if a pixel of input or output is darker than ½; without any, 0. One changed pixel is enough for
+    a block: a digit moved by one pixel counts as redrawn.
     """
     def any_pixel(mask):
         return max_pool2d(mask.float(), block).flatten(1).bool()
@@ -92,9 +90,11 @@ def reach(images: Tensor, reconstructions: Tensor, threshold: float, block: int 
 
 
 def localises(regions: list[Region], corner, size: int = 4, margin: int = 1) -> bool:
-    """Whether the largest of an image's :func:`corrected_regions` is centred in its planted defect,
-    or up to `margin` pixels beside it. `corner` (row, column) and `size` are those of
-    :func:`convae.evaluation.damage.plant_defects`."""
+    """Whether the largest of an image's :func:`corrected_regions` lies on its planted defect.
+
+    Its centre is in the defect or up to `margin` pixels beside it. `corner` (row, column) and
+    `size` are those of :func:`convae.evaluation.damage.plant_defects`.
+    """
     if not regions:
         return False
     offset = np.subtract(regions[0].centre[::-1], corner)  # in rows and columns
@@ -102,12 +102,12 @@ def localises(regions: list[Region], corner, size: int = 4, margin: int = 1) -> 
 
 
 def change_map_area(images: Tensor, reconstructions: Tensor, corners, size: int = 4) -> np.ndarray:
-    """Area under the ROC curve of each image, ``(N,)``, if a pixel's change is to tell whether it
-    belongs to the planted defect.
+    """How well a pixel's change tells whether the pixel is of the planted defect, ``(N,)``.
 
-    ½ is chance, 1 says that every pixel of the defect changed more than any other. A perfect repair
-    leaves those pixels of an erased square alone that had no ink before, and so stays below 1.
-    `corners` ``(N, 2)`` and `size` are those of :func:`convae.evaluation.damage.plant_defects`.
+    The area under the ROC curve within each image: ½ is chance, 1 says that every pixel of the
+    defect changed more than any other. A perfect repair leaves those pixels of an erased square
+    alone that had no ink before, and so stays below 1. `corners` ``(N, 2)`` and `size` are those of
+    :func:`convae.evaluation.damage.plant_defects`.
     """
     change = (reconstructions - images).abs()[:, 0].numpy().astype(float)
     defect = np.zeros(change.shape, bool)

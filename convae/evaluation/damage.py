@@ -1,5 +1,7 @@
-"""Damaged and strange pictures for the paper's claims: squares planted in digits (claim E),
-pictures unlike digits (claim G), and shifts (claim J)."""
+"""Damaged and strange pictures for the paper's claims.
+
+Squares planted in digits (claim E), pictures unlike digits (claim G), and shifts (claim J).
+"""
 
 import numpy as np
 import torch
@@ -65,8 +67,7 @@ def _blot_corners(image, size):
 
 
 def anomalies(images: Tensor, seed: int = 0) -> dict[str, Tensor]:
-    """Pictures unlike digits, made from digits ``(N, 1, 28, 28)`` by rules: by the rule's name,
-    pictures of the same shape.
+    """Pictures unlike digits, made from digits ``(N, 1, 28, 28)``; by the name of the rule.
 
     All pixels are shuffled in one order, which `seed` draws. A mirrored 0, 1, 3 or 8 is still a
     digit.
@@ -81,8 +82,9 @@ def anomalies(images: Tensor, seed: int = 0) -> dict[str, Tensor]:
 
 
 def shifted(images: Tensor, rows: int, columns: int) -> Tensor:
-    """Images ``(N, 1, 28, 28)`` moved down by `rows` and right by `columns`, from −28 to 28; empty
-    pixels come in from outside.
+    """Images ``(N, 1, 28, 28)`` moved down by `rows` and right by `columns`, −28 to 28.
+
+    Empty pixels come in from outside.
 
     Examples
     --------

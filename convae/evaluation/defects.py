@@ -101,8 +101,7 @@ def _protrusion(clean, level, generator):
 
 
 def _thickening(clean, level, generator):
-    """Strokes grown by a pixel on each side, from level 3 on by two, within 4, 5, … 8 pixels of a
-    pixel of ink."""
+    """Strokes grown by one pixel on each side, from level 3 on by two, within 4, 5, … 8 pixels."""
     grown = ndimage.grey_dilation(clean, footprint=CROSS)
     if level >= 3:
         grown = ndimage.grey_dilation(grown, footprint=SQUARE)
@@ -119,8 +118,7 @@ def _salt(clean, level, generator):
 
 
 def _shifted_stroke(clean, level, generator):
-    """What lies on one side of a line through the digit's centre, moved along the line: by 1, 1.5,
-    … 3 pixels."""
+    """One side of a line through the digit's centre, moved along it by 1, 1.5, … 3 pixels."""
     distance = 0.5 + level / 2
     angles = generator.uniform(0, np.pi, len(clean))
     shifted = np.empty_like(clean)

@@ -1,13 +1,15 @@
-"""The reconstruction error as an anomaly score: its distribution and its tail (section 4.3, Fig.
-7)."""
+"""The reconstruction error as an anomaly score (section 4.3, Fig. 7)."""
 
 import numpy as np
 from scipy.stats import mannwhitneyu
 
 
 def tail(train, test, percentile: float) -> tuple[float, int, int]:
-    """The threshold at a percentile of the training images' errors ``(M,)``, and how many errors of
-    training and of test images ``(N,)`` exceed it."""
+    """The threshold at a percentile of the training images' errors, and how many exceed it.
+
+    `train` ``(M,)`` and `test` ``(N,)`` are errors; the counts are those of training and of test
+    images.
+    """
     threshold = float(np.percentile(train, percentile))
     return threshold, int((train > threshold).sum()), int((test > threshold).sum())
 

@@ -14,8 +14,9 @@ BATCH_SIZE = 1000
 
 @torch.no_grad()
 def in_batches(function: Callable, *tensors: Tensor, size: int = BATCH_SIZE):
-    """`function` of tensors of equal length, computed `size` rows at a time; the rows of what it
-    returns, a tensor or several, are joined.
+    """`function` of tensors of equal length, computed `size` rows at a time.
+
+    The rows of what it returns, a tensor or several, are joined.
 
     Examples
     --------
@@ -30,8 +31,7 @@ def in_batches(function: Callable, *tensors: Tensor, size: int = BATCH_SIZE):
 
 
 def encode(model: nn.Module, images: Tensor) -> Tensor:
-    """Latent vectors of `images` ``(N, 1, 28, 28)``: z for an AE, μ for a VAE in ``eval()`` mode,
-    ``(N, d)``."""
+    """Latent vectors ``(N, d)`` of `images` ``(N, 1, 28, 28)``: z, or μ for a VAE in ``eval()``."""
     return in_batches(model.encode, images)
 
 

@@ -29,8 +29,7 @@ class Estimate(NamedTuple):
 
 
 def share(count: int, n: int, confidence: float = 0.95) -> Estimate:
-    """A share and its exact interval (Clopper & Pearson 1934). Of nothing, the share is NaN, from 0
-    to 1."""
+    """A share and its exact interval (Clopper and Pearson 1934); of nothing: NaN, from 0 to 1."""
     if not n:
         return Estimate(float("nan"), 0.0, 1.0)
     interval = _clopper_pearson(count, n, confidence)
@@ -40,8 +39,7 @@ def share(count: int, n: int, confidence: float = 0.95) -> Estimate:
 def ratio_of_shares(
     count: int, n: int, other_count: int, other_n: int, confidence: float = 0.95
 ) -> Estimate:
-    """How many times larger the share count/n is than other_count/other_n, with an exact
-    conditional interval.
+    """The ratio of count/n to other_count/other_n, with an exact conditional interval.
 
     For rare events both counts are nearly Poisson; given their sum, `count` is binomial with
     probability p = r·n / (r·n + other_n) where r is the ratio, so Clopper and Pearson's interval
@@ -70,8 +68,10 @@ def _clopper_pearson(count, n, confidence):
 def bootstrap(
     statistic: Callable, *arrays, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
 ) -> Estimate:
-    """`statistic(*arrays)` and its percentile interval over resamples of the arrays, which have one
-    axis of equal length and are drawn from together."""
+    """`statistic(*arrays)` and its percentile interval over resamples.
+
+    The arrays have one axis of equal length and are drawn from together.
+    """
     result = stats.bootstrap(
         arrays, statistic, paired=True, vectorized=False, method="percentile",
         n_resamples=resamples, confidence_level=confidence, rng=seed,
@@ -80,8 +80,7 @@ def bootstrap(
 
 
 def mean_with_t_interval(values, confidence: float = 0.95, at_least: int = 3) -> Estimate:
-    """The mean and Student's interval; of fewer than `at_least` values, for which that says
-    nothing, their range instead."""
+    """The mean and Student's interval; of fewer than `at_least` values, their range."""
     values = np.asarray(values, float)
     mean = float(values.mean())
     if len(values) < at_least:
@@ -92,11 +91,11 @@ def mean_with_t_interval(values, confidence: float = 0.95, at_least: int = 3) ->
 
 
 def sign_flip_p(differences) -> float:
-    """Exact one-sided p that the differences' mean is not above 0: the share of all 2ⁿ choices of
-    signs that give as large a mean.
+    """Exact one-sided p-value of the hypothesis that the mean difference is not above 0.
 
-    Fisher (1935). The only assumption is that, without an effect, a difference and its negative are
-    equally likely. For 1 to 16 differences; the smallest p of ten is 1/1024.
+    It is the share of all 2ⁿ choices of signs that give as large a mean (Fisher 1935). The only
+    assumption is that, without an effect, a difference and its negative are equally likely. For 1
+    to 16 differences; the smallest p of ten is 1/1024.
     """
     differences = np.asarray(differences, float)
     if not 1 <= len(differences) <= 16:

@@ -17,33 +17,36 @@ from convae.evaluation.inference import decode
 
 
 def knn_accuracy(train_z, train_labels, z, labels, neighbours: int = 1) -> float:
-    """Share of `z` whose digit a vote of the nearest `train_z` names: do test digits fall among
-    their own kind?"""
+    """k-NN accuracy: the share of `z` whose digit a vote of the nearest `train_z` names."""
     classifier = KNeighborsClassifier(neighbours).fit(np.asarray(train_z), np.asarray(train_labels))
     return float(classifier.score(np.asarray(z), np.asarray(labels)))
 
 
 def neighbour_shares(train_z, train_labels, z, neighbours: int = 50) -> np.ndarray:
-    """Shares of the digits among the nearest training vectors of each latent vector, ``(N, 10)``:
-    one digit has nearly all inside a cluster, several have some where clusters overlap or touch."""
+    """Shares of the digits among the nearest training vectors of each latent vector, ``(N, 10)``.
+
+    Inside a cluster one digit has nearly all; where clusters overlap or touch, several have some.
+    """
     classifier = KNeighborsClassifier(neighbours).fit(np.asarray(train_z), np.asarray(train_labels))
     return classifier.predict_proba(np.asarray(z))
 
 
 def pure_neighbourhood_share(shares: np.ndarray, labels, purity: float = 0.9) -> np.ndarray:
-    """Of each digit, the share that lies deep in a cluster of its own, ``(10,)``: where at least
-    `purity` of the neighbours, as of :func:`neighbour_shares`, are of that digit."""
+    """Of each digit, the share that lies deep in a cluster of its own, ``(10,)``.
+
+    That is where at least `purity` of the neighbours are of that digit; `shares` are those of
+    :func:`neighbour_shares`.
+    """
     labels = np.asarray(labels)
     own_share = shares[np.arange(len(labels)), labels]
     return np.array([(own >= purity).mean() for own in _by_digit(own_share, labels)])
 
 
 def adjusted_mutual_info(z, labels, seed: int = 0) -> float:
-    """Adjusted mutual information of ten k-means clusters of `z` with the digits: 1 if they are the
-    same, 0 by chance.
+    """Adjusted mutual information of ten k-means clusters of `z` with the digits.
 
-    No label helps to find the clusters. Vinh, Epps and Bailey (2010). Independent of scale; k-means
-    wants round clusters.
+    1 if they are the same, 0 by chance (Vinh, Epps and Bailey 2010). No label helps to find the
+    clusters. It is independent of scale; k-means wants round clusters.
     """
     clusters = KMeans(10, n_init=4, random_state=seed).fit_predict(np.asarray(z))
     return float(adjusted_mutual_info_score(np.asarray(labels), clusters))
@@ -71,14 +74,12 @@ def extent(z) -> Extent:
 
 
 def cluster_sizes(z, labels) -> np.ndarray:
-    """Size of each digit's cluster: root mean square distance from its centre, ``(10,)``, in units
-    of z."""
+    """Root mean square distance of each digit's z from their mean, ``(10,)``, in units of z."""
     return np.array([extent(own).radius for own in _by_digit(z, labels)])
 
 
 def median_cluster_sizes(z, labels) -> np.ndarray:
-    """As :func:`cluster_sizes`, by the median distance from the median point: stragglers count for
-    little."""
+    """As :func:`cluster_sizes`, by the median distance from the median: outliers count little."""
     sizes = []
     for own in _by_digit(z, labels):
         distances = np.linalg.norm(own - np.median(own, axis=0), axis=1)
@@ -87,14 +88,12 @@ def median_cluster_sizes(z, labels) -> np.ndarray:
 
 
 def spread(sizes) -> float:
-    """How much sizes differ: standard deviation over mean. 0 if all are equal; independent of
-    scale."""
+    """How much sizes differ: standard deviation over mean; independent of scale."""
     return float(np.std(sizes) / np.mean(sizes))
 
 
 class Plane(NamedTuple):
-    """A square grid of cells over the part of a 2-D latent space where the central 98 % of the data
-    lie, on each axis."""
+    """A square grid of cells over a 2-D latent space, as far as the central 98 % of each axis."""
 
     low: np.ndarray     #: the grid's lower corner, ``(2,)``
     high: np.ndarray    #: its upper corner, ``(2,)``
@@ -138,15 +137,18 @@ def occupied_without_gaps(z, cells: int, draws: int = 20, seed: int = 0) -> floa
 
 
 def clear_cells(model, classifier, grid: Plane, probability: float) -> np.ndarray:
-    """Which cells decode to an image that the classifier takes for a digit with at least
-    `probability`, ``(cells, cells)`` of bool."""
+    """Which cells decode to a clear digit, ``(cells, cells)`` of bool.
+
+    Clear is what the classifier takes for some digit with at least `probability`.
+    """
     certainty = classifier.probabilities(decode(model, grid.centres)).amax(1)
     return (certainty >= probability).numpy().reshape(grid.counts.shape)
 
 
 def gap_depth(z, labels, neighbours: int = 50, steps: int = 20) -> np.ndarray:
-    """How deep the gap is between each digit's cluster and the nearest other one, from 0 (none) to
-    1 (empty), ``(10,)``.
+    """How deep the gap is between each digit's cluster and the nearest other one, ``(10,)``.
+
+    From 0 (no gap) to 1 (an empty one).
 
     A cluster's summit is where its digit's points lie densest. Along the straight line between two
     summits, the gap's depth is 1 − (the lowest density of all points) / (the lower of the two
@@ -182,13 +184,13 @@ def _log_density(tree, points, neighbours):
 
 
 def pairwise_overlap(z, labels, cells: int = 20) -> np.ndarray:
-    """How much each two digits' clusters overlap: Bhattacharyya's coefficient, ``(10, 10)``, from 0
-    for separate clusters to 1 for equal ones.
+    """How much each two digits' clusters overlap: Bhattacharyya's coefficient, ``(10, 10)``.
 
-    Σ √(p q) over the cells of a grid of `cells` along each axis, p and q being the shares of the
-    digits' points in a cell; what lies beyond the central 98 % of an axis counts into its outermost
-    cells. No classifier takes part. With fewer points than cells, as for MNIST in 3-D, all values
-    come out too low (0.65 for equal clusters); their ranks stay.
+    From 0 for separate clusters to 1 for equal ones: Σ √(p q) over the cells of a grid of `cells`
+    along each axis, p and q being the shares of the digits' points in a cell; what lies beyond the
+    central 98 % of an axis counts into its outermost cells. No classifier takes part. With fewer
+    points than cells, as for MNIST in 3-D, all values come out too low (0.65 for equal clusters);
+    their ranks stay.
     """
     z = np.asarray(z, float)
     low, high = np.percentile(z, [1, 99], axis=0)

@@ -1,5 +1,4 @@
-"""Whether a reconstruction is still the same digit, judged by a classifier instead of by eye
-(sections 4.3, 4.4, Fig. 8)."""
+"""Whether a classifier takes a reconstruction for the same digit (sections 4.3, 4.4, Fig. 8)."""
 
 from typing import NamedTuple
 
@@ -24,8 +23,11 @@ def classify(classifier, images: Tensor) -> Prediction:
 
 
 class NearestImage:
-    """A classifier without a network: the digit of the nearest training image, of `images`
-    ``(M, 1, 28, 28)`` with `labels` ``(M,)``, in their first principal components."""
+    """A classifier without a network: the digit of the nearest training image.
+
+    Nearness is measured in the first principal components of the training `images`
+    ``(M, 1, 28, 28)``; `labels` ``(M,)`` are their digits.
+    """
 
     def __init__(self, images: Tensor, labels: Tensor, components: int = 50):
         pixels = images.flatten(1).numpy()
@@ -39,20 +41,20 @@ class NearestImage:
 
 
 def misrecognised(before: Prediction, after: Prediction) -> np.ndarray:
-    """Where input and reconstruction are taken for different digits, ``(N,)`` of bool. No label is
-    needed."""
+    """Where input and reconstruction are taken for different digits, ``(N,)`` of bool."""
     return before.digit != after.digit
 
 
 def legibility_gain(before: Prediction, after: Prediction, labels) -> np.ndarray:
-    """By how much the probability of the right digits, `labels`, rose from the inputs to the
-    outputs, ``(N,)``; NaN where input or output is taken for another digit."""
+    """How much the probability of the right digits, `labels`, rose from input to output, ``(N,)``.
+
+    NaN where input or output is taken for another digit.
+    """
     labels = np.asarray(labels)
     right = (before.digit == labels) & (after.digit == labels)
     return np.where(right, after.probability - before.probability, np.nan)
 
 
 def confusion(before: Prediction, after: Prediction) -> np.ndarray:
-    """Which digit becomes which: counts ``(10, 10)``, rows for the input, columns for the
-    reconstruction."""
+    """Which digit becomes which: counts ``(10, 10)``, a row an input, a column an output."""
     return confusion_matrix(before.digit, after.digit, labels=range(10))

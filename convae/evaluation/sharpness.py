@@ -1,5 +1,4 @@
-"""How blurred and how typical images are: what low dimension does to the look of the digits
-(section 4.4, Fig. 8)."""
+"""How blurred and how typical images are (section 4.4, Fig. 8)."""
 
 import numpy as np
 import torch
@@ -23,10 +22,10 @@ def grey_ink(images: Tensor) -> Tensor:
 
 
 def fine_detail(images: Tensor) -> Tensor:
-    """Share of each image's spectral power in details finer than seven pixels (a stroke's width is
-    two or three), ``(N,)``.
+    """Share of each image's spectral power in details finer than seven pixels, ``(N,)``.
 
-    The mean over the image does not count. Blur removes fine detail.
+    A stroke is two or three pixels wide. The mean over the image does not count. Blur removes fine
+    detail.
     """
     pixels = images[:, 0].double()
     centred = pixels - images.double().mean((1, 2, 3))[:, None, None]
@@ -38,10 +37,10 @@ def fine_detail(images: Tensor) -> Tensor:
 
 
 def edge_steepness(images: Tensor) -> Tensor:
-    """Σ |∇v|² / Σ |∇v|, in grey levels a pixel, ``(N,)``: about one over the width of edges at full
-    contrast, less if faint.
+    """Σ |∇v|² / Σ |∇v| of each image, in grey levels a pixel, ``(N,)``.
 
-    Blur makes edges wide. Differences are between neighbours, so that no detail is lost.
+    That is about one over the width of edges at full contrast, less if they are faint. Blur makes
+    edges wide. Differences are between neighbours, so that no detail is lost.
     """
     pixels = images[:, 0].double()
     here = pixels[:, 1:, 1:]
@@ -52,11 +51,11 @@ def edge_steepness(images: Tensor) -> Tensor:
 
 
 def raggedness(images: Tensor) -> Tensor:
-    """Share of the outline that a median over 3 × 3 pixels smooths away, ``(N,)``; of ink darker
-    than ½, NaN without any.
+    """Share of the ink's outline that a median over 3 × 3 pixels smooths away, ``(N,)``.
 
-    Notches, spikes and specks raise it; so do free ends and strokes of less than three pixels,
-    which a median shortens or removes. Compare images whose strokes are about as thick.
+    Ink is darker than ½; without any, NaN. Notches, spikes and specks raise it; so do free ends and
+    strokes of less than three pixels, which a median shortens or removes. Compare images whose
+    strokes are about as thick.
     """
     ink = (images[:, 0] > 0.5).numpy()
     length = _outline(ink).astype(float)
@@ -72,8 +71,9 @@ def _outline(ink):
 
 
 def blurred_as_much(images: Tensor, detail: float) -> tuple[Tensor, float]:
-    """The images blurred until their mean :func:`fine_detail` is `detail`, and the Gaussian's width
-    for it, in pixels.
+    """The images blurred until their mean :func:`fine_detail` is `detail`, and the blur's width.
+
+    The blur is a Gaussian, its width in pixels.
 
     Raises
     ------
@@ -101,8 +101,7 @@ def _blurred(images, width):
 
 
 def variety(images: Tensor, labels: Tensor) -> np.ndarray:
-    """How much images of one digit differ: mean squared distance from the digit's mean image,
-    ``(10,)``.
+    """How much images of one digit differ: mean squared distance from their mean, ``(10,)``.
 
     Half the mean squared distance between two images of the digit; in squared grey levels, summed
     over the pixels.

@@ -1,5 +1,4 @@
-"""How a model responds to images that lie elsewhere than those it was trained on (claim J;
-sections 1, 2.1, 2.2)."""
+"""How a model responds to shifted images (claim J; sections 1, 2.1, 2.2)."""
 
 from typing import NamedTuple
 
@@ -23,12 +22,11 @@ class Response(NamedTuple):
 
 
 def respond(model: nn.Module, classifier, images: Tensor, pixels: int) -> Response:
-    """The response of `model` to `images` ``(N, 1, 28, 28)`` shifted by `pixels` in each of the
-    four directions.
+    """The response of `model` to `images` ``(N, 1, 28, 28)`` shifted by `pixels`.
 
-    The shifted output is to match the shifted input. It is moved back before it is classified, so
-    that the classifier never sees a digit out of place. The displacement is NaN if the cloud of z
-    has no radius.
+    They are shifted in each of the four directions. The shifted output is to match the shifted
+    input. It is moved back before it is classified, so that the classifier never sees a digit out
+    of place. The displacement is NaN if the cloud of z has no radius.
     """
     at_rest = classify(classifier, images)
     z_at_rest = encode(model, images)
