@@ -1,31 +1,29 @@
 """The paper's claims, read from ``claims.toml``, and their criteria's effects on records."""
 
-import json
-import re
 import tomllib
-from dataclasses import dataclass, field
-from functools import reduce
-from operator import getitem
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from convae.evaluation.latent import spread
 
-OPERATORS = ("value", "over", "minus", "agreement")
-CALL = re.compile(r"(\w+)\((.+)\)")  # of a measure, such as mean(conv.ae_2d.latent.sizes)
 CLUSTERING = ("A", "B1", "B2", "C1", "C2", "C3")  # which K repeats with fully connected models
 
 
 class Records(NamedTuple):
     """The records that the claims are evaluated on: one seed, one set of choices."""
 
-    conv: dict[str, dict]   #: of the convolutional models, by name, such as ``vae_64d``
-    small: dict[str, dict]  #: of the fully connected models with about as many parameters
-    wide: dict[str, dict]   #: of the fully connected models with 400 hidden units
-    split: dict[str, dict]  #: of convolutional models trained on 50,000 of the training images
-    baseline: dict          #: of :func:`convae.claims.measure.baseline`
+    conv: dict[str, dict]        #: of the convolutional models, by name, such as ``vae_64d``
+    small: dict[str, dict] = {}  #: of fully connected models with about as many parameters
+    wide: dict[str, dict] = {}   #: of fully connected models with 400 hidden units
+    split: dict[str, dict] = {}  #: of convolutional models trained on 50,000 training images
+    baseline: dict = {}          #: of :func:`convae.claims.measure.baseline`
 
 
 @dataclass(frozen=True)
@@ -34,20 +32,23 @@ class Criterion:
 
     Examples
     --------
-    >>> width = Criterion("width of the AE", {"value": "conv.ae_2d.latent.width"}, threshold=10)
-    >>> width.effect(Records({"ae_2d": {"latent": {"width": 12.5}}}, {}, {}, {}, {}))
+    >>> width = Criterion("width of the AE", "conv.ae_2d.latent.width", threshold=10)
+    >>> width.effect(Records(conv={"ae_2d": {"latent": {"width": 12.5}}}))
     12.5
     """
 
     measured: str         #: what, in words
-    formula: dict         #: of the effect, as ``claims.toml`` has it
+    formula: str          #: of the effect, as ``claims.toml`` has it
     threshold: float
     below: bool = False   #: the claim says less than the threshold, not more
     unit: str = "share"   #: ``share``, ``times`` (a ratio, compared by its logarithm) or ``number``
 
     def effect(self, records: Records) -> float:
         """The formula's value; a KeyError if `records` lack one of its models."""
-        return evaluate(self.formula, records)
+        try:
+            return float(_compiled(self.formula)(records._asdict()))
+        except UndefinedError as error:
+            raise KeyError(f"{self.measured}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -60,30 +61,13 @@ class Claim:
     notebook: str                             #: where it is seen
 
 
-def evaluate(formula: str | dict, records: Records) -> float:
-    """The value of a formula, or of a part of one, on records."""
-    match formula:
-        case str():
-            return _measure(formula, records)
-        case {"value": term}:
-            return evaluate(term, records)
-        case {"over": [numerator, denominator]}:
-            return evaluate(numerator, records) / evaluate(denominator, records)
-        case {"minus": [minuend, subtrahend]}:
-            return evaluate(minuend, records) - evaluate(subtrahend, records)
-        case {"agreement": family}:
-            return agreement(records, getattr(records, family))
-    raise ValueError(f"a formula is one of {', '.join(OPERATORS)} with its terms, got {formula}")
-
-
-def agreement(records: Records, dense: dict[str, dict]) -> float:
+def agreement(conv: dict[str, dict], dense: dict[str, dict]) -> float:
     """Share of the criteria of A, B and C that hold or fail for dense and conv. models together."""
-    dense_in_place_of_conv = records._replace(conv=dense)
     agree = []
     for criterion in [criterion for name in CLUSTERING for criterion in CLAIMS[name].criteria]:
         try:
-            conv_holds = criterion.effect(records) > criterion.threshold
-            dense_holds = criterion.effect(dense_in_place_of_conv) > criterion.threshold
+            conv_holds = criterion.effect(Records(conv)) > criterion.threshold
+            dense_holds = criterion.effect(Records(conv=dense)) > criterion.threshold
         except KeyError:  # a set of choices without 3-D models
             continue
         agree.append(conv_holds == dense_holds)
@@ -112,50 +96,38 @@ def tail_ratio(error: dict, name: str, percentile: str) -> float:
     return share_unseen / share_trained_on
 
 
-MEASURES = {
-    "min": np.min,
-    "mean": np.mean,
-    "spread": spread,
-    "largest_over_smallest": lambda sizes: np.max(sizes) / np.min(sizes),
-    "beyond_half": lambda area: area - 0.5,
-    "from_half": lambda probability: abs(probability - 0.5),
-    "gap_share": gap_share,
-    "rise": rise,
-    "tail_ratio": tail_ratio,
+FORMULAS = Environment(undefined=StrictUndefined)
+FORMULAS.globals |= {
+    "abs": abs, "min": min, "max": max, "mean": np.mean, "spread": spread,
+    "gap_share": gap_share, "rise": rise, "tail_ratio": tail_ratio, "agreement": agreement,
 }
 
 
-def _measure(term, records):
-    if call := CALL.fullmatch(term):
-        path, *arguments = call[2].split(", ")
-        return MEASURES[call[1]](_look_up(path, records), *arguments)
-    return _look_up(term, records)
-
-
-def _look_up(path, records):
-    family, *keys = path.split(".")
-    return reduce(getitem, keys, getattr(records, family))
+@cache
+def _compiled(formula: str) -> Callable[[dict], float]:
+    return FORMULAS.compile_expression(formula, undefined_to_none=False)
 
 
 def _read(path: Path) -> dict[str, Claim]:
     claims = tomllib.loads(path.read_text(encoding="utf-8"))
     for claim in claims.values():
-        criteria = [c for table in claim["criteria"] for c in _in_its_dimensions(table)]
-        claim["criteria"] = tuple(criteria)
+        criteria = map(_in_its_dimensions, claim["criteria"])
+        claim["criteria"] = tuple(chain.from_iterable(criteria))
     return {name: Claim(**claim) for name, claim in claims.items()}
 
 
-def _in_its_dimensions(table):
+def _in_its_dimensions(table: dict) -> list[Criterion]:
     """The criterion that a table describes, or one for each of its dimensions."""
     dimensions = table.pop("dimensions", None)
-    formula = {operator: table.pop(operator) for operator in OPERATORS if operator in table}
+    criterion = Criterion(**table)
     if dimensions is None:
-        return [Criterion(formula=formula, **table)]
-    text, measured = json.dumps(formula), table.pop("measured")
-    return [
-        Criterion(f"{measured}, {d}-D", json.loads(text.replace("{d}", str(d))), **table)
-        for d in dimensions
-    ]
+        return [criterion]
+    criteria = []
+    for d in dimensions:
+        formula = criterion.formula.replace("{d}", str(d))
+        measured = f"{criterion.measured}, {d}-D"
+        criteria.append(replace(criterion, measured=measured, formula=formula))
+    return criteria
 
 
 CLAIMS = _read(Path(__file__).with_name("claims.toml"))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jinja2 import TemplateSyntaxError
 
 from convae.claims.records import load_baseline, records_of
 from convae.claims.statements import CLAIMS, Criterion, Records
@@ -114,17 +115,24 @@ def value_of(formula, records):
     return Criterion("x", formula, threshold=0).effect(records)
 
 
-def test_a_formula_compares_values_that_are_compared_themselves(records):
+def test_a_formula_is_arithmetic_on_values_at_dotted_paths(records):
     records.conv["vae_3d"]["overlap"] |= {"area": 0.9, "between": 0.3}
     path, other = "conv.vae_3d.overlap.area", "conv.vae_3d.overlap.between"
-    assert value_of({"value": path}, records) == 0.9
-    assert value_of({"over": [path, other]}, records) == pytest.approx(3)
-    assert value_of({"minus": [{"over": [path, other]}, path]}, records) == pytest.approx(2.1)
+    assert value_of(path, records) == 0.9
+    assert value_of(f"{path} / {other}", records) == pytest.approx(3)
+    assert value_of(f"{path} / {other} - {path}", records) == pytest.approx(2.1)
 
 
-@pytest.mark.parametrize("formula", [{"times": ["conv.a", "conv.b"]}, {"over": ["conv.a"]}, {}])
-def test_a_formula_that_nothing_can_evaluate_is_refused(records, formula):
-    with pytest.raises(ValueError, match="a formula is one of value, over, minus, agreement"):
+def test_a_formula_that_nothing_can_evaluate_is_refused(records):
+    with pytest.raises(TemplateSyntaxError):
+        value_of("conv.a over conv.b", records)
+
+
+@pytest.mark.parametrize("formula", [
+    "conv.vae_3d.overlap.depth", "conv.ae_4d.latent.width", "depth(conv)",
+])
+def test_a_formula_of_what_there_is_not_is_a_key_error_that_names_the_criterion(records, formula):
+    with pytest.raises(KeyError, match="x: .*(depth|ae_4d)"):
         value_of(formula, records)
 
 

@@ -15,11 +15,11 @@ UNDECIDABLE = "not decidable from the text"
 
 
 def records(value):
-    return Records(conv={"x": value}, small={}, wide={}, split={}, baseline={})
+    return Records(conv={"x": value})
 
 
 def criterion(threshold=0.0, **options):
-    return Criterion("x", {"value": "conv.x"}, threshold, **options)
+    return Criterion("x", "conv.x", threshold, **options)
 
 
 def over_seeds(values, **options):
@@ -172,6 +172,6 @@ def test_universes_of_which_seeds_are_missing_are_refused():
 
 
 def test_a_criterion_has_no_universes_where_its_models_were_not_trained():
-    split = Criterion("y", {"value": "split.y"}, 0)
+    split = Criterion("y", "split.y", 0)
     assert verdicts.over_universes(split, universes(lambda row: 1.0)) is None
     assert verdicts.over_universes(criterion(), {}) is None
