@@ -148,14 +148,18 @@ def reproduce() -> list[str]:
 
 def verify(only: str | None = None) -> list[str]:
     """Run notebooks again; returns where they differ from what is committed, as sentences."""
-    made = execute(resolve(select(only), {}))
+    return differences(execute(resolve(select(only), {})))
+
+
+def differences(made: Made) -> list[str]:
+    """Where notebooks and figures differ from what is committed, as sentences."""
     sentences = []
     for path, notebook in made.notebooks.items():
-        differences = _notebook_differences(path, notebook)
-        sentences += [f"{path.relative_to(ROOT)}: {difference}" for difference in differences]
+        found = _notebook_differences(path, notebook)
+        sentences += [f"{path.relative_to(ROOT)}: {difference}" for difference in found]
     for name, figure in made.figures.items():
-        differences = _figure_differences(name, figure)
-        sentences += [f"figures/{name}: {difference}" for difference in differences]
+        found = _figure_differences(name, figure)
+        sentences += [f"figures/{name}: {difference}" for difference in found]
     return sentences
 
 
@@ -179,10 +183,15 @@ def execute(resolved: dict[Path, dict], weights: Path | None = None) -> Made:
         if failures:
             unchanged = "Figures, notebooks and weights are as they were."
             raise RunError("\n\n".join([*failures, unchanged]))
-        notebooks = {path: _without_traces(folder / path.name) for path, folder in folders.items()}
-        drawn = {}
-        for folder in folders.values():
-            drawn |= _figures_in(folder)
+        return collect(folders)
+
+
+def collect(folders: dict[Path, Path]) -> Made:
+    """What executed notebooks made, each in a folder, by the notebook's committed path."""
+    notebooks = {path: _without_traces(folder / path.name) for path, folder in folders.items()}
+    drawn = {}
+    for folder in folders.values():
+        drawn |= _figures_in(folder)
     return Made(notebooks, drawn)
 
 

@@ -1,4 +1,7 @@
-"""The committed figures: whole, traceable, and what the notebooks draw today."""
+"""The committed figures: whole and traceable.
+
+Whether they are what the notebooks draw today is asked where these are run: see ``conftest.py``.
+"""
 
 import hashlib
 import io
@@ -24,10 +27,6 @@ MANIFEST = json.loads((runner.FIGURES / "manifest.json").read_text(encoding="utf
 
 def read(name):
     return json.loads((runner.FIGURES / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def test_committed_figures_and_notebooks_are_what_the_notebooks_draw_today():
-    assert runner.verify() == []
 
 
 def test_every_figure_is_there_with_its_numbers_and_nothing_else_is():
