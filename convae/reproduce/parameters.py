@@ -1,79 +1,32 @@
 """The notebooks' parameters: what each may be.
 
-A parameter means the same in every notebook that has it; its default and its description stand in
-the notebook's cell tagged ``parameters``. The runner checks before anything starts, and each
-notebook again.
+A notebook's cell tagged ``parameters`` has a line for each: name, type, default, and a comment. The
+comment ends with the parameter's bound (``from 5 to 1000``, ``one of auto, whole, tiles``) unless
+it is a field of recipes. The runner checks before anything starts, and each notebook again.
 """
 
 import ast
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 
 import yaml
 
-from convae.bounds import BOUNDS as OF_RECIPES
-from convae.bounds import MAPS, Bound, list_of, number, one_of, whole
+from convae.bounds import BOUNDS, Bound, list_of, number, one_of, whole
+
+LINE = re.compile(r"^(\w+): (\w+) = (.+?)  # (.+)$", re.MULTILINE)
+RANGE = re.compile(r"from (\S+) to (\S+)$")
+CHOICE = re.compile(r"one of (.+)$")
 
 
 class ParameterError(ValueError):
     """A parameter that the notebook does not have, or a value that it cannot take."""
 
 
-def optional(bound: Bound) -> Bound:
-    """None, too."""
-    return Bound(
-        f"None or {bound.text}",
-        (type(None), *bound.types),
-        lambda value: value is None or bound.admits(value),
-        lambda value: None if value is None else bound.form(value),
-    )
-
-
-def _is_folder(path: str) -> bool:
-    return Path(path).is_absolute() and Path(path).is_dir()
-
-
-FOLDER = optional(Bound("the absolute path of a folder that is there", (str,), _is_folder))
-BOUNDS = {
-    "latent_dim": OF_RECIPES["latent_dim"],
-    "slope": OF_RECIPES["slope"],
-    "seed": OF_RECIPES["seed"],
-    "epochs": optional(OF_RECIPES["epochs"]),
-    "difference": OF_RECIPES["difference"],
-    "kl_weight": OF_RECIPES["kl_weight"],
-    "latent_dims": one_of([2], [2, 3]),
-    "layer4_maps": MAPS,
-    "image": whole(0, 9_999),
-    "examples_per_digit": whole(1, 50),
-    "first_example": whole(0, 800),
-    "neighbours": whole(1, 1_000),
-    "hover_digits": whole(1, 10_000),
-    "plane_cells": whole(5, 200),
-    "clear_probability": number(0.5, 0.9999),
-    "correction_threshold": number(0.01, 1),
-    "correction_pixels": whole(1, 784),
-    "percentiles": list_of(number(0, 99.99)),
-    "bins": whole(5, 1_000),
-    "zoom_percentile": number(50, 99.99),
-    "more_legible_by": number(0.001, 1),
-    "claim": one_of(*"A B1 B2 C1 C2 C3 D E F1 F2 G H1 H2 H3 H4 I J K".split()),
-    "normal_images": FOLDER,
-    "images": FOLDER,
-    "out": FOLDER,
-    "false_alarms": number(0.0001, 0.5),
-    "view": one_of("auto", "whole", "tiles", "both"),
-    "defect_level": whole(1, 5),
-}
-
-
 def declared(notebook: Path) -> dict:
-    """The parameters of a notebook's cell tagged ``parameters``, with their defaults."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    cell = next(c for c in cells if "parameters" in c["metadata"].get("tags", []))
-    statements = ast.parse("".join(cell["source"])).body
-    assignments = [statement for statement in statements if isinstance(statement, ast.AnnAssign)]
-    return {a.target.id: ast.literal_eval(a.value) for a in assignments}
+    """The parameters of a notebook with their defaults; nothing of it is executed."""
+    return {name: ast.literal_eval(default) for name, _, default, _ in _lines(notebook)}
 
 
 def check(notebook: Path, values: dict) -> dict:
@@ -84,18 +37,45 @@ def check(notebook: Path, values: dict) -> dict:
     ParameterError
         For the first name that the notebook does not declare, or value that is out of its bound.
     """
-    known = declared(notebook)
+    bounds = {name: _bound(name, kind, comment) for name, kind, _, comment in _lines(notebook)}
+    defaults = declared(notebook)
     checked = {}
     for name, value in values.items():
-        if name not in known:
+        if name not in bounds:
             raise ParameterError(
-                f"{notebook.stem} has no parameter {name!r}; it has {', '.join(known)}")
-        bound = BOUNDS[name]
+                f"{notebook.stem} has no parameter {name!r}; it has {', '.join(bounds)}")
+        bound = bounds[name]
         if isinstance(value, str) and str not in bound.types:
             with suppress(yaml.YAMLError):  # it stays text, which the bound refuses
                 value = yaml.safe_load(value)
         try:
-            checked[name] = bound.check(name, value)
+            as_default = value is None and defaults[name] is None
+            checked[name] = None if as_default else bound.check(name, value)
         except (TypeError, ValueError) as error:
             raise ParameterError(f"{notebook.stem}: {error}") from None
     return checked
+
+
+def _lines(notebook: Path) -> list[tuple[str, str, str, str]]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    cell = next(c for c in cells if "parameters" in c["metadata"].get("tags", []))
+    return LINE.findall("".join(cell["source"]))
+
+
+def _bound(name: str, kind: str, comment: str) -> Bound:
+    if name in BOUNDS:
+        return BOUNDS[name]
+    if comment.startswith("absolute path of a folder"):
+        return Bound("the absolute path of a folder that is there", (str,), _is_folder)
+    if choice := CHOICE.search(comment):
+        return one_of(*yaml.safe_load(f"[{choice[1]}]"))
+    if ends := RANGE.search(comment):
+        low, high = map(yaml.safe_load, ends.groups())
+        bound = whole(low, high) if kind == "int" else number(low, high)
+        return list_of(bound) if kind == "list" else bound
+    raise ParameterError(f"the comment on {name} must end with its bound, such as 'from 5 to 1000' "
+                         f"or 'one of auto, whole', got {comment!r}")
+
+
+def _is_folder(path: str) -> bool:
+    return Path(path).is_absolute() and Path(path).is_dir()

@@ -21,11 +21,6 @@ def test_every_declared_parameter_has_a_check_that_its_default_passes(name):
     assert parameters.check(path, declared) == declared
 
 
-def test_every_check_belongs_to_a_parameter_of_some_notebook():
-    used = {p for name in NAMES for p in parameters.declared(NOTEBOOKS / f"{name}.ipynb")}
-    assert used == set(parameters.BOUNDS)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_has_a_type_and_a_help_text_as_papermill_shows_them(name):
     from papermill import inspect_notebook
@@ -81,13 +76,38 @@ def test_text_stays_text_where_text_is_wanted():
     assert parameters.check(ERRORS, as_text) == {"difference": "cross_entropy"}
 
 
-def test_defaults_are_read_from_the_cell_not_executed(tmp_path):
-    cell = {
-        "cell_type": "code",
-        "metadata": {"tags": ["parameters"]},
-        "source": ["seed: int = print('run')  # a seed\n"],
-    }
-    path = tmp_path / "x.ipynb"
+def with_parameter(line, folder):
+    """The path of a notebook that has this parameter."""
+    metadata = {"tags": ["parameters"]}
+    cell = {"cell_type": "code", "metadata": metadata, "source": [line]}
+    path = folder / "x.ipynb"
     path.write_text(json.dumps({"cells": [cell]}), encoding="utf-8")
+    return path
+
+
+def test_defaults_are_read_from_the_cell_not_executed(tmp_path):
     with pytest.raises(ValueError, match="malformed node"):
-        parameters.declared(path)
+        parameters.declared(with_parameter("seed: int = print('run')  # a seed\n", tmp_path))
+
+
+@pytest.mark.parametrize("line, good, bad", [
+    ("bins: int = 5  # how many, from 5 to 1000", 1000, 1001),
+    ("bins: int = 5  # how many, from 5 to 1000", "7", 7.5),
+    ("share: float = 0.5  # of all, from 0.1 to 1", 1, 0.05),
+    ("parts: list = [1]  # of all, each from 0.1 to 1", [0.5, 1], [0.05]),
+    ("view: str = 'auto'  # how; one of auto, whole", "whole", "half"),
+    ("folder: str = None  # absolute path of a folder to read", str(NOTEBOOKS), "notebooks"),
+    ("folder: str = None  # absolute path of a folder to read", None, "/nowhere/to/be/found"),
+    ("epochs: int = None  # of training", None, 0),
+])
+def test_a_parameters_bound_is_what_its_comment_ends_with(line, good, bad, tmp_path):
+    path, name = with_parameter(line, tmp_path), line.partition(":")[0]
+    assert parameters.check(path, {name: good})[name] == (7 if good == "7" else good)
+    with pytest.raises(parameters.ParameterError, match=f"^x: {name} must be .*, got "):
+        parameters.check(path, {name: bad})
+
+
+def test_a_parameter_without_a_bound_is_refused(tmp_path):
+    path = with_parameter("bins: int = 5  # how many", tmp_path)
+    with pytest.raises(parameters.ParameterError, match="on bins must end .*, got 'how many'"):
+        parameters.check(path, {"bins": 6})

@@ -36,7 +36,7 @@ conclude(notebook)
 """
 
 
-def write(path, *cells, parameters="bins: int = 5  # how many bins the histogram has"):
+def write(path, *cells, parameters="bins: int = 5  # bins of the histogram, from 5 to 1000"):
     name = path.stem
     start = ("from convae.reproduce.notebook import Notebook\n"
              "from convae.reproduce.output import show\n"
