@@ -1,10 +1,8 @@
 """Histograms of the reconstruction error, and the tail in numbers (Fig. 7)."""
 
 import numpy as np
-import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter, ScalarFormatter
-from plotly.subplots import make_subplots
 
 from convae.plots.style import FAINT, INK, TEST, TRAIN, new_figure, open_axes, panel_title
 
@@ -44,32 +42,6 @@ def _draw_histogram(axes, shares, edges, sizes, decimals):
     axes.set(xlabel=X_TITLE, ylabel="share of its own set", xlim=(edges[0], edges[-1]))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals))
     axes.legend(frameon=False)
-
-
-def interactive_error_histograms(shares, edges, zoomed_shares, zoomed_edges) -> go.Figure:
-    """The same to zoom into and hover over."""
-    figure = make_subplots(1, 2, subplot_titles=("a) all errors", "b) large errors, enlarged"))
-    _add_bars(figure, 1, shares, edges)
-    _add_bars(figure, 2, zoomed_shares, zoomed_edges)
-    figure.update_xaxes(title="reconstruction error")
-    figure.update_yaxes(title="share of its own set", tickformat=".1%")
-    figure.update_layout(
-        template="plotly_white", barmode="overlay", height=420,
-        legend={"orientation": "h", "y": 1.15}, margin={"l": 10, "r": 10, "t": 60, "b": 10},
-    )
-    return figure
-
-
-def _add_bars(figure, column, shares, edges):
-    centres = (edges[1:] + edges[:-1]) / 2
-    for share, (name, colour) in zip(shares, SETS.items(), strict=True):
-        bars = go.Bar(
-            x=centres.round(3).tolist(), y=share.round(6).tolist(),
-            width=np.diff(edges).round(4).tolist(), name=name, legendgroup=name, opacity=0.6,
-            marker={"color": colour, "line": {"width": 0}}, showlegend=column == 1,
-            hovertemplate="error %{x:.1f}: %{y:.2%}",
-        )
-        figure.add_trace(bars, 1, column)
 
 
 @open_axes

@@ -1,17 +1,12 @@
 """Grids of digits, with marks on them (Figs. 6 and 8)."""
 
-import base64
-import io
 from typing import NamedTuple
 
 import numpy as np
-import plotly.graph_objects as go
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
-from PIL import Image
-from plotly.subplots import make_subplots
 from torch import Tensor
 
 from convae.plots.style import ADDED, INK, REMOVED, new_figure, panel_title
@@ -103,39 +98,6 @@ def _draw_legend(figure, meanings):
                   labelcolor=INK)
 
 
-def interactive_grids(panels: list[Grid], hover: list[str]) -> go.Figure:
-    """The same to zoom into; hovering over a digit shows its text of `hover`, one for each
-    image."""
-    figure = make_subplots(1, len(panels), subplot_titles=[panel.title for panel in panels],
-                           horizontal_spacing=0.02)
-    for column, panel in enumerate(panels, 1):
-        figure.add_trace(go.Image(source=_data_uri(panel), hoverinfo="skip"), 1, column)
-        centres = _corners(panel) + HALF
-        spots = go.Scatter(
-            x=centres[:, 0].tolist(), y=centres[:, 1].tolist(), mode="markers",
-            marker={"size": 24, "opacity": 0, "symbol": "square"}, text=hover,
-            hovertemplate="%{text}<extra></extra>", showlegend=False,
-        )
-        figure.add_trace(spots, 1, column)
-        for mark in panel.marks:
-            _add_shape(figure, panel, mark, axis="" if column == 1 else str(column))
-    height, width = montage(panels[0]).shape
-    figure.update_xaxes(visible=False, range=[-2, width + 2], matches="x")
-    figure.update_yaxes(visible=False, range=[height + 2, -2], matches="y", scaleanchor="x")
-    figure.update_layout(template="plotly_white", height=80 + int(1.4 * height), dragmode="pan",
-                         margin={"l": 10, "r": 10, "t": 40, "b": 10})
-    return figure
-
-
-def _add_shape(figure, panel, mark, axis):
-    x, y = _centre(panel, mark)
-    figure.add_shape(
-        type="circle" if mark.shape == "circle" else "rect", xref=f"x{axis}", yref=f"y{axis}",
-        x0=x - mark.radius, x1=x + mark.radius, y0=y - mark.radius, y1=y + mark.radius,
-        line={"color": mark.colour, "width": 2},
-    )
-
-
 def montage(panel: Grid) -> np.ndarray:
     """The panel's images in rows of ten, with white gaps between them; an empty cell if it has
     none."""
@@ -169,16 +131,3 @@ def _patch(panel, mark):
         return Circle((x, y), mark.radius, **look)
     half = mark.radius - 1
     return Rectangle((x - half, y - half), 2 * half, 2 * half, **look)
-
-
-def _data_uri(panel):
-    """The panel as a PNG in a link: 64 colours are enough, and few bytes."""
-    pixels = montage(panel)
-    if panel.signed:
-        picture = 255 * SIGNED((pixels + 1) / 2)[..., :3]
-    else:
-        picture = 255 * (1 - np.stack([pixels] * 3, axis=2))
-    buffer = io.BytesIO()
-    quantised = Image.fromarray(picture.round().astype(np.uint8)).quantize(64)
-    quantised.save(buffer, "png", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,27 +1,24 @@
-"""Latent spaces: the digits as points, on paper and to turn and hover over (Figs. 4 and 5), and the
-decoded plane."""
+"""Latent spaces: the digits as points (Figs. 4 and 5), and the decoded plane."""
 
-import matplotlib.patheffects as effects
 import numpy as np
-import plotly.graph_objects as go
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from mpl_toolkits.mplot3d.proj3d import proj_transform
-from plotly.subplots import make_subplots
-from torch import Tensor
 
-from convae.plots.style import DIGIT_COLOURS, FAINT, INK, new_figure, panel_title
+from convae.plots.style import DIGIT_COLOURS, FAINT, HALO, INK, new_figure, panel_title
 
 MARGIN = 1.04
-NAME_SIZE = 15  # of the digits' names, in points
+NAME_SIZE = 15                # of the digits' names, in points
+NAME_DISTANCE = 17.25         # between the middles of two of them
+ELEVATION, AZIMUTH = 22, -55  # degrees: where 3-D spaces are seen from
+AXES = {"x": "z₁", "y": "z₂", "z": "z₃"}
 CELL_KINDS = {  # of the plane, by the sum of 1 for clear and 2 for data
     "neither": "#f4f4f4",
     "clear, no data": "#a8d5e5",
     "data, not clear": "#f2b35e",
     "data and clear": "#2b5f8a",
 }
-HALO = [effects.withStroke(linewidth=2.5, foreground="white")]
 
 
 def latent_spaces(spaces: dict, labels, model: str, beside: tuple | None = None) -> Figure:
@@ -39,13 +36,14 @@ def latent_spaces(spaces: dict, labels, model: str, beside: tuple | None = None)
     beside : (array, str), optional
         A 2-D cloud of another model and its name, for a small picture of the two on the same axes.
     """
+    labels = np.asarray(labels)
     figure = new_figure(6 * len(spaces), 5.9)
-    for i, (d, z) in enumerate(spaces.items()):
-        z = np.asarray(z)
-        axes = _add_axes(figure, 1 + i, len(spaces), d)
-        _scatter(axes, z, np.asarray(labels), size=2.5)
-        title = f"{model}, {d}-D latent space"
-        panel_title(axes, "ab"[i], title if i else f"{title}: {len(z):,} unseen digits")
+    for number, (d, z) in enumerate(spaces.items(), 1):
+        axes = _add_axes(figure, number, len(spaces), d)
+        _scatter(axes, z, labels, 2.5, limits_of(z))
+        _name_clusters(axes, np.array([_median(z, labels, digit) for digit in range(10)]))
+        count = f": {len(z):,} unseen digits" if number == 1 else ""
+        panel_title(axes, " ab"[number], f"{model}, {d}-D latent space{count}")
         if d == 2 and beside is not None:
             _clouds_on_the_same_axes(axes, (z, model), beside)
     digits = [Patch(color=colour, label=str(d)) for d, colour in enumerate(DIGIT_COLOURS)]
@@ -64,14 +62,13 @@ def on_the_same_axes(clouds: dict, labels) -> Figure:
     labels : array
         The digits ``(N,)``.
     """
+    labels = np.asarray(labels)
     figure = new_figure(3.4 * len(clouds), 3.7)
-    for i, (title, z) in enumerate(clouds.items(), 1):
-        z = np.asarray(z)
+    for number, (title, z) in enumerate(clouds.items(), 1):
         d = z.shape[1]
-        same = [other for other in clouds.values() if np.shape(other)[1] == d]
-        axes = _add_axes(figure, i, len(clouds), d)
-        limits = _limits(np.concatenate(same))
-        _scatter(axes, z, np.asarray(labels), size=1, limits=limits, names=False)
+        alike = [cloud for cloud in clouds.values() if cloud.shape[1] == d]
+        axes = _add_axes(figure, number, len(clouds), d)
+        _scatter(axes, z, labels, 1, limits_of(np.concatenate(alike)))
         panel_title(axes, "", title)
     return figure
 
@@ -80,36 +77,37 @@ def _add_axes(figure, number, count, d):
     return figure.add_subplot(1, count, number, projection="3d" if d == 3 else None)
 
 
-def _scatter(axes, z, labels, size, limits=None, names=True):
-    """Points and names of the digits, on axes of equal scale."""
+def _scatter(axes, z, labels, size, limits):
+    """Points ``(N, d)`` on axes of equal scale."""
     order = np.random.default_rng(0).permutation(len(z))  # no digit always on top
     colours = np.array(DIGIT_COLOURS)[labels[order]]
     flat = {"depthshade": False} if z.shape[1] == 3 else {}
     axes.scatter(*z[order].T, s=size, c=colours, linewidths=0, alpha=0.75, **flat)
-    low, high = limits or _limits(z)
-    for axis, number, lower, upper in zip("xyz", "₁₂₃", low, high, strict=False):
+    for axis, lower, upper in zip(AXES, *limits, strict=False):
         axes.set(**{f"{axis}lim": (lower, upper)})
-        getattr(axes, f"set_{axis}label")(f"z{number}", color=INK)
+        getattr(axes, f"set_{axis}label")(AXES[axis], color=INK)
     axes.tick_params(labelsize=8, colors="#555555")
     if z.shape[1] == 3:
+        low, high = limits
         axes.set_box_aspect(high - low)
         axes.locator_params(nbins=4)
-        axes.view_init(22, -55)
+        axes.view_init(ELEVATION, AZIMUTH)
     else:
         axes.set_aspect("equal")
         axes.grid(color="#eeeeee")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-    if names:
-        medians = [np.median(z[labels == digit], axis=0) for digit in range(10)]
-        _name_clusters(axes, np.array(medians))
 
 
-def _limits(z):
-    """The box that holds all the points, a little wider."""
+def limits_of(z):
+    """The box that holds all the points, a little wider: its lowest and its highest corner."""
     low, high = z.min(0), z.max(0)
     middle, half = (low + high) / 2, (high - low) * MARGIN / 2
     return middle - half, middle + half
+
+
+def _median(z, labels, digit):
+    return np.median(z[labels == digit], axis=0)
 
 
 def _name_clusters(axes, places):
@@ -119,103 +117,40 @@ def _name_clusters(axes, places):
         places = np.stack(proj_transform(*places.T, axes.get_proj())[:2], 1)
     axes.apply_aspect()
     points = axes.transData.transform(places) * 72 / axes.figure.dpi
-    shifts = _moved_apart(points, NAME_SIZE * 1.15) - points
+    shifts = _moved_apart(points, NAME_DISTANCE) - points
+    name = {"fontsize": NAME_SIZE, "fontweight": "bold", "color": INK, "path_effects": HALO,
+            "ha": "center", "va": "center", "zorder": 10, "annotation_clip": False}
     line_back = {"arrowstyle": "-", "color": INK, "lw": 0.8, "shrinkA": 0, "shrinkB": 0}
     for digit, (place, shift) in enumerate(zip(places, shifts, strict=True)):
         moved = np.hypot(*shift) > NAME_SIZE / 2
-        axes.annotate(
-            str(digit), place, shift, textcoords="offset points", fontsize=NAME_SIZE,
-            fontweight="bold", color=INK, ha="center", va="center", path_effects=HALO, zorder=10,
-            annotation_clip=False, arrowprops=line_back if moved else None,
-        )
+        axes.annotate(str(digit), place, shift, textcoords="offset points",
+                      arrowprops=line_back if moved else None, **name)
 
 
 def _moved_apart(points, distance):
     """The points ``(N, 2)``, moved until each is `distance` from every other."""
-    n = len(points)
-    points = points + 1e-3 * np.arange(n)[:, None] * [1, -1]  # two in one place must part somewhere
+    numbers = np.arange(len(points))
+    points = points + np.outer(numbers, [1e-3, -1e-3])  # two in one place must part somewhere
     for _ in range(200):
-        steps = points[:, None] - points[None]  # (N, N, 2)
-        lengths = np.hypot(*steps.transpose(2, 0, 1)) + np.eye(n) * distance
+        steps = points[:, None] - points  # (N, N, 2)
+        lengths = np.linalg.norm(steps, axis=2)
+        np.fill_diagonal(lengths, distance)
         push = np.clip(distance - lengths, 0, None) / 2
-        directions = steps / lengths[..., None]
-        points = points + (directions * push[..., None]).sum(1)
+        points = points + np.einsum("ij,ijk->ik", push / lengths, steps)
     return points
 
 
 def _clouds_on_the_same_axes(axes, own, other):
     """A small picture of two clouds, each with its name, in the upper right corner of the axes."""
     inset = axes.inset_axes((0.745, 0.745, 0.255, 0.255))
-    (cloud, name), (other_cloud, other_name) = own, other
-    other_cloud = np.asarray(other_cloud)
-    inset.scatter(*other_cloud.T, s=0.4, c=FAINT, linewidths=0)
-    inset.scatter(*cloud.T, s=0.4, c=INK, linewidths=0)
-    (left, bottom), (right, top) = _limits(np.concatenate([cloud, other_cloud]))
+    for (cloud, _), colour in ((other, FAINT), (own, INK)):
+        inset.scatter(*cloud.T, s=0.4, c=colour, linewidths=0)
+    low, high = limits_of(np.concatenate([own[0], other[0]]))
+    (left, right), (bottom, top) = np.stack([low, high], 1)
     inset.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")
     inset.set_title("on the same axes:", fontsize=7.5, color=INK, pad=3)
-    inset.text(0.03, 0.02, f"{name} black, {other_name} grey", transform=inset.transAxes,
+    inset.text(0.03, 0.02, f"{own[1]} black, {other[1]} grey", transform=inset.transAxes,
                fontsize=6.5, color=INK)
-
-
-def interactive_latent_spaces(spaces: dict, labels, images: Tensor, model: str) -> go.Figure:
-    """The same to zoom, turn and hover over; hovering shows the digit's image, drawn in dots, and
-    which it is.
-
-    Parameters
-    ----------
-    spaces, labels, model
-        As for :func:`latent_spaces`.
-    images : Tensor
-        The images themselves, ``(N, 1, 28, 28)``.
-    """
-    types, titles = [], []
-    for letter, d in zip("ab", spaces, strict=False):
-        types.append({"type": "scene" if d == 3 else "xy"})
-        titles.append(f"{letter}) {model}, {d}-D" + (": drag to turn" if d == 3 else ""))
-    figure = make_subplots(1, len(spaces), specs=[types], horizontal_spacing=0.03,
-                           subplot_titles=titles)
-    pictures = np.array([in_dots(image) for image in images])
-    for column, z in enumerate(spaces.values(), 1):
-        for digit in range(10):
-            mine = np.asarray(labels) == digit
-            trace = _digit_trace(np.asarray(z)[mine], digit, pictures[mine], column == 1)
-            figure.add_trace(trace, 1, column)
-    figure.update_xaxes(title="z₁")
-    figure.update_yaxes(title="z₂", scaleanchor="x")
-    font = {"family": "DejaVu Sans Mono, monospace", "size": 13}
-    axis_titles = {"xaxis_title": "z₁", "yaxis_title": "z₂", "zaxis_title": "z₃"}
-    figure.update_layout(
-        template="plotly_white", height=560, margin={"l": 10, "r": 10, "t": 40, "b": 10},
-        dragmode="pan", legend={"title": "digit (click: off, on)", "itemsizing": "constant"},
-        hoverlabel={"font": font, "bgcolor": "white", "align": "left"},
-        scene={**axis_titles, "aspectmode": "data"},
-    )
-    return figure
-
-
-def _digit_trace(z, digit, pictures, showlegend):
-    coordinates = dict(zip("xyz", z.round(3).T.tolist(), strict=False))
-    trace, size = (go.Scatter3d, 2) if "z" in coordinates else (go.Scatter, 4)
-    return trace(
-        **coordinates, mode="markers", marker={"color": DIGIT_COLOURS[digit], "size": size},
-        name=str(digit), legendgroup=str(digit), showlegend=showlegend, text=pictures.tolist(),
-        hovertemplate=f"%{{text}}<extra>{digit}</extra>",
-    )
-
-
-def in_dots(image: Tensor) -> str:
-    """The central 20 × 20 pixels of an image ``(1, 28, 28)``, as Braille characters of 2 × 4 dots:
-    a picture in a text.
-
-    MNIST's digits fill a box of 20 × 20 pixels. Lines are joined by ``<br>``.
-    """
-    dots = image[0, 4:24, 4:24].numpy() > 0.4
-    bits = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # from U+2800 on
-    cells = dots.reshape(5, 4, 10, 2).transpose(0, 2, 1, 3)
-    codes = 0x2800 + (cells * bits).sum((2, 3))
-    blank = chr(0x2800)
-    lines = ["".join(map(chr, row)).rstrip(blank) or blank for row in codes]
-    return "<br>".join(lines)
 
 
 def decoded_planes(planes: dict) -> Figure:
@@ -230,19 +165,19 @@ def decoded_planes(planes: dict) -> Figure:
     """
     figure = new_figure(4.4 * len(planes), 8.4)
     panels = figure.subplots(2, len(planes), squeeze=False)
-    for (above, below), title in zip(panels.T, planes, strict=True):
-        coarse, pictures, fine, clear = planes[title]
-        (left, bottom), (right, top) = coarse.low, coarse.high
-        look = {"extent": [left, right, bottom, top], "aspect": "auto"}
-        above.imshow(_montage(pictures, len(coarse.counts)), cmap="gray_r", vmin=0, vmax=1, **look)
+    colours = ListedColormap(list(CELL_KINDS.values()))
+    for (above, below), (title, plane) in zip(panels.T, planes.items(), strict=True):
+        coarse, pictures, fine, clear = plane
+        extent = np.stack([coarse.low, coarse.high], 1).ravel()  # left, right, bottom, top
+        above.imshow(_montage(pictures, len(coarse.counts)), "gray_r", vmin=0, vmax=1)
         panel_title(above, "", f"{title}: the plane, decoded")
-        kinds = clear.astype(int) + 2 * (fine.counts > 0)
-        below.imshow(kinds, cmap=ListedColormap(list(CELL_KINDS.values())), vmin=-0.5, vmax=3.5,
-                     origin="lower", interpolation="nearest", **look)
+        kinds = clear + 2 * (fine.counts > 0)
+        below.imshow(kinds, colours, vmin=-0.5, vmax=3.5, origin="lower", interpolation="nearest")
         occupied = f"data in {fine.occupied:.0%} of the cells, clear {clear.mean():.0%}"
         panel_title(below, "", f"{title}: {occupied}")
         for axes in (above, below):
-            axes.set(xlabel="z₁", ylabel="z₂", box_aspect=1)
+            axes.images[0].set_extent(extent)
+            axes.set(xlabel="z₁", ylabel="z₂", box_aspect=1, aspect="auto")
             axes.tick_params(labelsize=8)
     kinds = [Patch(facecolor=colour, edgecolor="#888888", label=name)
              for name, colour in CELL_KINDS.items()]

@@ -1,7 +1,6 @@
 """Which digit becomes which, and where in the latent space (section 4.4, conclusion)."""
 
 import numpy as np
-import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -28,23 +27,6 @@ def confusion_matrix(counts) -> Figure:
     in_per_cent = PercentFormatter(1, decimals=0)
     label = "share of the row, misrecognised"
     figure.colorbar(image, format=in_per_cent, label=label, shrink=0.8)
-    return figure
-
-
-def interactive_confusion_matrix(counts) -> go.Figure:
-    """The same to hover over."""
-    shares, digits = _off_diagonal_shares(counts), list("0123456789")
-    hover = "a %{y} came out as %{x}:<br>%{customdata} times, %{z:.1%} of the row<extra></extra>"
-    heatmap = go.Heatmap(
-        z=np.where(np.isnan(shares), None, shares.round(4)).tolist(), x=digits, y=digits,
-        colorscale="Blues", zmin=0, customdata=np.asarray(counts).tolist(),
-        texttemplate="%{customdata}", hoverongaps=False, hovertemplate=hover,
-    )
-    figure = go.Figure(heatmap)
-    margin = {"l": 10, "r": 10, "t": 20, "b": 10}
-    figure.update_layout(template="plotly_white", height=520, width=620, margin=margin)
-    figure.update_xaxes(title="the output reads", type="category")
-    figure.update_yaxes(title="the input reads", type="category", autorange="reversed")
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 # Ten colours that colour-blind readers tell apart as well as ten can be: Petroff, "Accessible color
 # sequences for data visualization" (2021), arXiv:2107.02270; so ordered that digits whose clusters
@@ -12,6 +13,7 @@ TRAIN, TEST = "#3f90da", "#ff8c1a"        # the paper's blue and orange
 ADDED, REMOVED = "#1f6fd0", "#e0492e"     # ink that a reconstruction added, and ink that it removed
 LEGIBLE, MISREAD = "#d62718", "#1f6fd0"   # the paper's red circles and blue squares
 INK, FAINT = "#222222", "#9a9a9a"
+HALO = [withStroke(linewidth=2.5, foreground="white")]  # around what stands on a picture
 
 # A decorator for functions that draw: axes made within have lines below and on the left only.
 open_axes = matplotlib.rc_context({"axes.spines.top": False, "axes.spines.right": False})

@@ -11,12 +11,14 @@ PLOTLY = "application/vnd.plotly.v1+json"
 DPI, DPI_SHOWN = 150, 100  # of the files, and in the notebooks, which have to stay small
 
 
-def show(figure: Figure, interactive=None):
-    """Show a figure as PNG, for every viewer, and as a plotly figure if any, in one output."""
-    bundle = {"image/png": to_png(figure, DPI_SHOWN), "text/plain": ""}
-    if interactive is not None:
-        bundle[PLOTLY] = json.loads(interactive.to_json())
-    display(bundle, raw=True)
+def show(figure: Figure):
+    """Show a figure as PNG."""
+    display({"image/png": to_png(figure, DPI_SHOWN), "text/plain": ""}, raw=True)
+
+
+def show_interactive(figure, instead: str):
+    """Show a plotly figure; where plotly is not known, as on GitHub, a sentence `instead`."""
+    display({PLOTLY: json.loads(figure.to_json()), "text/plain": instead}, raw=True)
 
 
 def show_html(html: str):

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from convae.evaluation.intervals import ratio_of_shares
-from convae.plots.errors import error_histograms, interactive_error_histograms, tail_ratios
+from convae.plots.errors import error_histograms, tail_ratios
 from convae.plots.style import TEST, TRAIN
 from tests.plots.data import RATIOS, histograms
 
@@ -23,20 +23,6 @@ def test_the_histograms_heights_are_the_shares(bins):
             assert to_hex(colour) == (TRAIN, TEST)[k]
         assert axes.get_xlim() == (which[0], which[-1])
 
-
-def test_the_interactive_histograms_have_the_same_bars():
-    (shares, zoomed_shares), (edges, zoomed) = histograms()
-    figure = interactive_error_histograms(shares, edges, zoomed_shares, zoomed)
-    assert [(t.name, t.showlegend, t.marker.color) for t in figure.data] == [
-        ("training images", True, TRAIN), ("unseen images", True, TEST),
-        ("training images", False, TRAIN), ("unseen images", False, TEST)]
-    bars = zip(figure.data, [*shares, *zoomed_shares], [edges, edges, zoomed, zoomed], strict=True)
-    for trace, expected, which in bars:
-        np.testing.assert_allclose(trace.y, expected, atol=5.1e-7)
-        np.testing.assert_allclose(trace.x, (which[1:] + which[:-1]) / 2, atol=5.1e-4)
-        np.testing.assert_allclose(trace.width, np.diff(which), atol=5.1e-5)
-        assert trace.legendgroup == trace.name and "%{y" in trace.hovertemplate
-    assert figure.layout.barmode == "overlay"
 
 NO_UNSEEN = ratio_of_shares(0, 10_000, 6, 60_000)
 

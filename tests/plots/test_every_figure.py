@@ -1,26 +1,15 @@
 """Every figure is the same each time and leaves nothing open."""
 
-import json
-
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.figure import Figure
 
 from convae.evaluation.intervals import share
 from convae.evaluation.latent import plane
-from convae.plots.errors import error_histograms, interactive_error_histograms, tail_ratios
-from convae.plots.images import Mark, grids, interactive_grids
-from convae.plots.latent import (
-    decoded_planes,
-    interactive_latent_spaces,
-    latent_spaces,
-    on_the_same_axes,
-)
-from convae.plots.recognition import (
-    confusion_matrix,
-    interactive_confusion_matrix,
-    misrecognition_by_place,
-)
+from convae.plots.errors import error_histograms, tail_ratios
+from convae.plots.images import Mark, grids
+from convae.plots.latent import decoded_planes, latent_spaces, on_the_same_axes
+from convae.plots.recognition import confusion_matrix, misrecognition_by_place
 from convae.plots.style import ADDED
 from convae.reproduce.notebook import to_png
 from tests.plots.data import COUNTS, LABELS, RATIOS, clouds, histograms, panel, pictures
@@ -51,26 +40,6 @@ def test_a_figure_is_the_same_byte_for_byte_each_time(name):
     first, second = (overview()[name]() for _ in range(2))
     assert isinstance(first, Figure)
     assert to_png(first, 60) == to_png(second, 60)
-
-
-def interactive_overview():
-    (shares, zoomed_shares), (edges, zoomed) = histograms()
-    spaces = {d: clouds(d)[:50] for d in (2, 3)}
-    return {
-        "latent": lambda: interactive_latent_spaces(spaces, LABELS[:50], pictures(50), "AE"),
-        "grids": lambda: interactive_grids(
-            [panel(marks=[Mark(3, "circle", ADDED)])], [str(k) for k in range(30)]),
-        "errors": lambda: interactive_error_histograms(shares, edges, zoomed_shares, zoomed),
-        "confusion": lambda: interactive_confusion_matrix(COUNTS),
-    }
-
-
-@pytest.mark.parametrize("name", interactive_overview())
-def test_an_interactive_figure_is_the_same_each_time_and_holds_numbers_as_json(name):
-    first, second = (interactive_overview()[name]().to_json() for _ in range(2))
-    assert first == second
-    assert '"bdata"' not in first  # numbers, which compare with a tolerance, not bytes
-    json.loads(first, parse_constant=pytest.fail)
 
 
 def test_no_figure_is_left_open_in_pyplot():

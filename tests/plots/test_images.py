@@ -1,17 +1,12 @@
 """Grids show every image and mark in its place."""
 
-import base64
-import io
-
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 import torch
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import Circle, Rectangle
-from PIL import Image
 
-from convae.plots.images import CELL, Grid, Mark, grids, interactive_grids, montage
+from convae.plots.images import CELL, Grid, Mark, grids, montage
 from convae.plots.style import ADDED, MISREAD, REMOVED
 from convae.reproduce.notebook import to_png
 from tests.plots.data import constant, panel, pictures
@@ -34,7 +29,6 @@ def test_image_k_stands_in_row_k_over_ten_and_nothing_else_is_drawn(n, break_bef
 def test_a_grid_without_images_is_drawn_empty():
     panel = Grid("nothing was misrecognised", torch.zeros(0, 1, 28, 28))
     assert (montage(panel) == 0).all()
-    assert len(interactive_grids([panel], []).data) == 2
     to_png(grids([panel, panel], letters=""))
 
 
@@ -78,32 +72,3 @@ def test_an_unsigned_grid_shows_ink_black_on_white():
     image = axes.images[0]
     colours = image.cmap(image.norm(image.get_array()))
     assert [to_hex(colours[14, x]) for x in (14, 44)] == ["#ffffff", "#000000"]
-
-
-def decoded(picture):
-    return Image.open(io.BytesIO(base64.b64decode(picture.source.split(",")[1])))
-
-
-def test_interactive_grids_hold_picture_hover_text_and_marks_of_each_panel():
-    marks = [Mark(21, "circle", ADDED, (5, 9), 4), Mark(3, "square", MISREAD)]
-    panels, hover = [panel(), panel(marks=marks)], [f"digit {k}" for k in range(30)]
-    figure = interactive_grids(panels, hover)
-    assert [type(t) for t in figure.data] == [go.Image, go.Scatter] * 2
-    for one, (picture, spots) in zip(panels, (figure.data[:2], figure.data[2:]), strict=True):
-        pixels = np.asarray(decoded(picture).convert("L"))
-        np.testing.assert_allclose(pixels, 255 * (1 - montage(one)), atol=12)  # in 64 grey levels
-        assert list(spots.text) == hover and picture.hoverinfo == "skip"
-        assert (spots.x[21], spots.y[21]) == (30 + 13.5, 70 + 13.5)
-    circle, square = figure.layout.shapes
-    assert (circle.type, circle.xref, circle.line.color) == ("circle", "x2", ADDED)
-    assert (circle.x0, circle.x1, circle.y0, circle.y1) == (30 + 1, 30 + 9, 70 + 5, 70 + 13)
-    assert (square.type, square.yref, square.x0, square.x1, square.y0, square.y1) == (
-        "rect", "y2", 90 - 1.5, 90 + 28.5, -1.5, 28.5)
-
-
-def test_an_interactive_signed_grid_has_the_colours_of_the_static_one():
-    grid = Grid("", constant(-1.0, 0.0, 1.0), signed=True)
-    picture = interactive_grids([grid], ["", "", ""]).data[0]
-    pixels = decoded(picture).convert("RGB")
-    for x, colour in ((14, REMOVED), (44, "#ffffff"), (74, ADDED)):
-        np.testing.assert_allclose(pixels.getpixel((x, 14)), 255 * np.array(to_rgb(colour)), atol=3)

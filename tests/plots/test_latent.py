@@ -1,22 +1,15 @@
-"""Latent spaces show every point, name and picture in its place."""
+"""Latent spaces show every point, and name in its place."""
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 import torch
 from matplotlib.colors import to_hex
 
 from convae.evaluation.latent import plane
-from convae.plots.latent import (
-    decoded_planes,
-    in_dots,
-    interactive_latent_spaces,
-    latent_spaces,
-    on_the_same_axes,
-)
+from convae.plots.latent import decoded_planes, latent_spaces, on_the_same_axes
 from convae.plots.style import DIGIT_COLOURS
 from convae.reproduce.notebook import to_png
-from tests.plots.data import LABELS, N, clouds, constant, generator, pictures
+from tests.plots.data import LABELS, N, clouds, constant, generator
 
 
 def points(axes):
@@ -30,36 +23,6 @@ def legend_colours(figure):
     texts, patches = legend.get_texts(), legend.get_patches()
     colours = [to_hex(patch.get_facecolor()) for patch in patches]
     return dict(zip((text.get_text() for text in texts), colours, strict=True))
-
-
-def from_dots(text):
-    """The 20 × 20 dots of a text of Braille characters, read by the Unicode names of their dots."""
-    dots = np.zeros((20, 20), bool)
-    for row, line in enumerate(text.split("<br>")):
-        for column, character in enumerate(line):
-            for dot in range(8):  # 1 to 3 down the left, 4 to 6 down the right, 7 and 8 below
-                if ord(character) - 0x2800 >> dot & 1:
-                    y, x = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1), (3, 0), (3, 1)][dot]
-                    dots[4 * row + y, 2 * column + x] = True
-    return dots
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_dots_are_the_central_pixels_above_the_threshold(seed):
-    (image,) = pictures(1, seed)
-    text = in_dots(image)
-    np.testing.assert_array_equal(from_dots(text), image[0, 4:24, 4:24].numpy() > 0.4)
-    assert text.count("<br>") == 4
-    assert all("\u2800" <= character <= "\u28ff" for character in text.replace("<br>", ""))
-
-
-def test_a_single_dot_and_a_blank_image_keep_their_five_lines():
-    image = torch.zeros(1, 28, 28)
-    assert in_dots(image).split("<br>") == ["\u2800"] * 5
-    image[0, 4 + 17, 4 + 3] = 1
-    # row 17: dot 5 in the fifth line
-    assert in_dots(image).split("<br>") == ["\u2800"] * 4 + ["\u2800⠐"]
-    assert from_dots(in_dots(image)).nonzero() == (np.array([17]), np.array([3]))
 
 
 def drawn(dims=(2, 3), **kwargs):
@@ -130,46 +93,6 @@ def test_clouds_of_one_dimension_share_the_axes_of_the_widest():
     assert narrow.get_xlim() == wide.get_xlim() and narrow.get_ylim() == wide.get_ylim()
     assert wide.get_xlim()[1] > spaces["wide"][:, 0].max()
     assert deep.name == "3d" and deep.get_xlim() != wide.get_xlim()
-
-
-@pytest.fixture(scope="module")
-def interactive():
-    return interactive_latent_spaces({d: clouds(d) for d in (2, 3)}, LABELS, pictures(N), "VAE")
-
-
-def test_interactive_latent_spaces_have_all_points_of_each_digit_in_a_trace(interactive):
-    assert [(type(t), t.name) for t in interactive.data] == [
-        (kind, str(digit)) for kind in (go.Scatter, go.Scatter3d) for digit in range(10)]
-    for trace in interactive.data:
-        axes = "xyz"[:3 if isinstance(trace, go.Scatter3d) else 2]
-        mine = clouds(len(axes))[LABELS == int(trace.name)]
-        np.testing.assert_allclose(np.stack([trace[axis] for axis in axes], 1), mine, atol=5.1e-4)
-        assert trace.marker.color == DIGIT_COLOURS[int(trace.name)]
-
-
-def test_hovering_shows_the_digits_own_picture_and_its_name(interactive):
-    images = pictures(N)
-    for trace in interactive.data:
-        own = np.flatnonzero(LABELS == int(trace.name))
-        assert list(trace.text) == [in_dots(images[i]) for i in own]
-        assert trace.hovertemplate == f"%{{text}}<extra>{trace.name}</extra>"
-
-
-def test_the_legend_has_each_digit_once_and_switches_both_spaces(interactive):
-    assert [t.name for t in interactive.data if t.showlegend] == list("0123456789")
-    for digit in "0123456789":
-        assert len([t for t in interactive.data if t.legendgroup == digit and t.name == digit]) == 2
-
-
-def test_interactive_axes_have_equal_scale(interactive):
-    assert interactive.layout.scene.aspectmode == "data"
-    assert interactive.layout.yaxis.scaleanchor == "x"
-
-
-def test_one_interactive_space_alone_has_the_legend():
-    figure = interactive_latent_spaces({2: clouds(2)[:7]}, LABELS[:7], pictures(7), "AE")
-    assert len(figure.data) == 10 and all(t.showlegend for t in figure.data)
-    assert [len(t.x) for t in figure.data] == [1] * 7 + [0] * 3  # digits that are not there
 
 
 def test_the_decoded_plane_stands_upright():

@@ -5,11 +5,7 @@ import pytest
 
 from convae.evaluation.intervals import share
 from convae.evaluation.recognition import Prediction, confusion
-from convae.plots.recognition import (
-    confusion_matrix,
-    interactive_confusion_matrix,
-    misrecognition_by_place,
-)
+from convae.plots.recognition import confusion_matrix, misrecognition_by_place
 from convae.reproduce.notebook import to_png
 from tests.plots.data import COUNTS
 
@@ -27,24 +23,13 @@ def test_the_confusion_matrix_is_coloured_by_the_rows_misrecognised_share():
     np.testing.assert_allclose(shown.filled(0).sum(1), 1 - COUNTS.diagonal() / COUNTS.sum(1))
 
 
-def test_the_interactive_confusion_matrix_has_the_same_counts_and_shares():
-    (heat,) = interactive_confusion_matrix(COUNTS).data
-    assert np.array_equal(heat.customdata, COUNTS)
-    shares = np.array(heat.z, float)
-    assert np.isnan(shares.diagonal()).all()
-    assert shares[3, 5] == pytest.approx(COUNTS[3, 5] / COUNTS[3].sum(), abs=5.1e-5)
-    assert all(part in heat.hovertemplate for part in ("%{x}", "%{y}", "%{customdata}"))
-    assert (heat.x, heat.y) == (tuple("0123456789"),) * 2
-
-
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("inputs", "outputs"), [
     (range(10), range(10)), ([3] * 9, [3] * 9), ([3] * 9, [5] * 9)])
 def test_a_confusion_matrix_without_mistakes_or_with_empty_rows_is_drawn(inputs, outputs):
     certain = np.ones(len(inputs))
     before, after = (Prediction(np.array(digits), certain) for digits in (inputs, outputs))
-    counts = confusion(before, after)
-    assert to_png(confusion_matrix(counts)) and interactive_confusion_matrix(counts).data
+    assert to_png(confusion_matrix(confusion(before, after)))
 
 
 def test_misrecognition_by_place_has_a_bar_an_interval_and_a_count_for_each_group():

@@ -133,9 +133,13 @@ def test_the_claims_notebook_gives_each_verdict_as_the_file_has_it():
             assert in_words.effect(criterion) in body
 
 
-def test_every_interactive_figure_comes_with_a_picture_in_the_same_output(notebook):
+def test_an_interactive_figure_says_what_it_is_where_it_cannot_be_shown(notebook):
+    """And it shares its output with no picture, which would change under the pointer."""
     outputs = [o.get("data", {}) for cell in code(notebook) for o in cell.outputs]
-    assert all("image/png" in data for data in outputs if PLOTLY in data)
+    for data in outputs:
+        if PLOTLY in data:
+            assert set(data) == {PLOTLY, "text/plain"}
+            assert "".join(data["text/plain"]).strip()
 
 
 def test_every_figure_of_the_paper_is_published_by_exactly_one_notebook():
