@@ -5,18 +5,16 @@ Nothing here is typed from the paper: a model with other channels, another slope
 layers is described as what it is.
 """
 
-from dataclasses import dataclass, field
-from itertools import product
+import copy
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import softplus, unfold
 
-from convae.models import ConvAE
+from convae.models import ConvAE, ConvVAE, count
 
-LATENT = {"to_z": "z", "to_mu": "μ", "to_sigma": "σ"}  # attributes, as the paper writes them
-POSITIVE = {"softplus": softplus, "exp": torch.exp, "relu": torch.relu}  # what could make σ so
 FACTS = ("part", "name", "maps", "height", "width", "kernel", "stride", "padding", "normalised",
          "activation", "parameters")
 
@@ -47,8 +45,8 @@ class Field(NamedTuple):
 class Layer:
     """One layer of a live model, and what one image made of it."""
 
-    name: str                  #: ``layer 1`` (an image) to ``layer 4``, ``z``, ``μ``, ``σ``
     part: str                  #: ``input``, ``encoder``, ``latent`` or ``decoder``
+    name: str                  #: ``layer 1`` (an image) to ``layer 4``, ``z``, ``μ``, ``σ``
     maps: int
     height: int
     width: int
@@ -82,7 +80,7 @@ def layers(model: ConvAE, image: Tensor, epsilon: Tensor | None = None) -> list[
     Parameters
     ----------
     model : ConvAE or ConvVAE
-        Read in ``eval()`` mode, whatever mode it is in: no running statistic moves.
+        Read in ``eval()`` mode, whatever mode it is in.
     image : Tensor
         One image, ``(1, 28, 28)`` in [0, 1].
     epsilon : Tensor, optional
@@ -101,49 +99,55 @@ def layers(model: ConvAE, image: Tensor, epsilon: Tensor | None = None) -> list[
     """
     if not isinstance(model, ConvAE):
         raise TypeError(f"model must be a ConvAE or a ConvVAE, got {type(model).__name__}")
-    steps, sigma = _record(model, image[None], epsilon)
-    network = [Layer("layer 1", "input", *image.shape, image, Field(1, 1, 0))]
-    depth = sum(step.where == "decoder" for step in steps)
-    for step in steps:
-        network.append(_layer(step, network, depth, sigma))
+    model = copy.deepcopy(model).eval()
+    network = [Layer("input", "layer 1", *image.shape, image, Field(1, 1, 0))]
+    for number, modules in enumerate(_stages(model.encoder), 2):
+        network.append(_layer("encoder", f"layer {number}", modules, network[-1]))
+    features = network[-1]
+    if isinstance(model, ConvVAE):
+        mu = _layer("latent", "μ", [model.to_mu], features)
+        sigma = _layer("latent", "σ", [model.to_sigma], features)
+        sigma = replace(sigma, values=softplus(sigma.sums), activation="softplus")
+        noise = 0 if epsilon is None else epsilon.view_as(mu.values)
+        z = replace(mu, values=mu.values + noise * sigma.values)
+        network += [mu, sigma]
+    else:
+        z = _layer("latent", "z", [model.to_z], features)
+        network.append(z)
+    before, stages = z, _stages(model.decoder)
+    for number, modules in zip(range(len(stages), 0, -1), stages, strict=True):
+        before = _layer("decoder", f"layer {number}", modules, before)
+        network.append(before)
     return network
 
 
-def _layer(step, before, depth, sigma):
-    """The layer that a step makes after those before; the decoder has `depth`."""
-    part = step.where if step.where in ("encoder", "decoder") else "latent"
-    number = 1 + sum(layer.part == part for layer in before)
-    if part == "encoder":
-        name = f"layer {1 + number}"
-    elif part == "decoder":
-        name = f"layer {1 + depth - number}"
-    else:
-        name = LATENT[step.where]
-    convolution, sums, values = step.convolution, step.sums, step.values
-    norm = next((m for m in step.followers if "Norm" in type(m).__name__), None)
-    activation = next((m for m in step.followers if m is not norm), None)
-    if step.where == "to_sigma":
-        values = sigma.view_as(sums)
-        activation = _function_between(sums, values)
-    sees = next(layer.sees for layer in reversed(before) if layer.part in ("input", "encoder"))
-    geometry = [_one(pair) for pair in (convolution.kernel_size, convolution.stride,
-                                        convolution.padding)]
+def _stages(network):
+    """Lists of modules, each of which begins with a convolution."""
+    stages = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            stages.append([])
+        if not list(module.children()):
+            stages[-1].append(module)
+    return stages
+
+
+def _layer(part, name, modules, before):
+    """The layer that a convolution, and the modules after it, make of the layer before."""
+    convolution, *rest = modules
+    sums = convolution(before.values[None])
+    values = nn.Sequential(*rest)(sums)[0]
+    # The models' kernels, strides and paddings are the same along both axes
+    geometry = convolution.kernel_size[0], convolution.stride[0], convolution.padding[0]
+    sees = None if part == "decoder" else before.sees.after(*geometry)
+    *norms, activation = rest or [None]
+    # LeakyReLU(negative_slope=0.01) is said shorter
+    said = activation and repr(activation).replace("negative_slope=", "").removesuffix("()")
     return Layer(
-        name, part, *values.shape[1:], values[0],
-        None if part == "decoder" else sees.after(*geometry), *geometry,
-        normalised=type(norm).__name__ if norm else None,
-        activation=_activation_name(activation), parameters=_count(convolution) + _count(norm),
-        sums=sums[0], convolution=convolution,
+        part, name, *values.shape, values, sees, *geometry,
+        normalised=type(norms[0]).__name__ if norms else None, activation=said,
+        parameters=sum(map(count, modules)), sums=sums[0], convolution=convolution,
     )
-
-
-def _function_between(sums, values):
-    """The name of the function that made σ positive: no hook sees it, so it is recognised by what
-    it does."""
-    for name, function in POSITIVE.items():
-        if torch.equal(function(sums), values):
-            return name
-    return "?"
 
 
 class Sum(NamedTuple):
@@ -163,87 +167,25 @@ def sum_at_one_unit(before: Layer, layer: Layer) -> Sum:
     It stands where the windows on the layer before vary most, among those that see no padding; of
     the units at that place, it is the one with the largest sum.
     """
-    def window(place):
-        row, column = window_start(layer, *place)
-        return before.values[:, row:row + layer.kernel, column:column + layer.kernel]
-
-    def sees_no_padding(place):
-        whole = window(place).shape[1:] == (layer.kernel, layer.kernel)
-        return whole and min(window_start(layer, *place)) >= 0
-
-    def variance(place):
-        return float(window(place).var(dim=(1, 2)).sum())
-
-    places = product(range(layer.height), range(layer.width))
-    row, column = max(filter(sees_no_padding, places), key=variance)
+    windows = _windows(before.values, layer)  # (planes q, kernel², units)
+    sees_padding = _windows(torch.ones_like(before.values), layer).amin((0, 1)) == 0
+    variance = windows.var(1).sum(0).masked_fill(sees_padding, -1)
+    place = int(variance.argmax())
+    row, column = divmod(place, layer.width)
     sums = layer.sums[:, row, column]
     plane = int(sums.argmax())
-    weight = layer.convolution.weight.detach()[plane]
+    weight = layer.convolution.weight.detach()[plane].flatten(1)  # (planes q, kernel²)
     bias = layer.convolution.bias.detach()[plane]
-    terms = (weight * window((row, column))).sum((1, 2))
+    terms = (weight * windows[..., place]).sum(1)
     return Sum(plane, row, column, tuple(terms.tolist()), float(bias), float(sums[plane]))
+
+
+def _windows(planes, layer):
+    seen = unfold(planes, layer.kernel, padding=layer.padding, stride=layer.stride)
+    return seen.unflatten(0, (len(planes), -1))
 
 
 def window_start(layer: Layer, row: int, column: int) -> tuple[int, int]:
     """Where the window of a unit begins on the other side of its convolution; negative in the
     padding."""
     return row * layer.stride - layer.padding, column * layer.stride - layer.padding
-
-
-@dataclass
-class _Step:
-    """A convolution of a forward pass, and what happened until the next."""
-
-    where: str             # the model's attribute that holds it
-    convolution: nn.Module
-    sums: Tensor           # its output, and
-    values: Tensor         # that of the last module after it
-    followers: list = field(default_factory=list)
-
-
-def _record(model, x, epsilon):
-    """The steps of a forward pass, and σ."""
-    steps = []
-
-    def watch(name):
-        def hook(module, _, output):
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-                steps.append(_Step(name.split(".")[0], module, output, output))
-            else:
-                steps[-1].followers.append(module)
-                steps[-1].values = output
-        return hook
-
-    leaves = [(name, m) for name, m in model.named_modules() if not list(m.children())]
-    hooks = [module.register_forward_hook(watch(name)) for name, module in leaves]
-    training = model.training
-    try:
-        model.eval()
-        if epsilon is None:
-            sigma = model(x).sigma
-        else:
-            mu, sigma = model.posterior(x)
-            model.decode(mu + epsilon * sigma)
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
-    return steps, sigma
-
-
-def _one(pair):
-    if len(set(pair)) > 1:
-        raise ValueError(
-            f"kernels, strides and paddings must be the same along both axes, got {pair}")
-    return pair[0]
-
-
-def _activation_name(activation):
-    slope = getattr(activation, "negative_slope", None)
-    if slope is not None:
-        return f"{type(activation).__name__}({slope:g})"
-    return activation if isinstance(activation, str | None) else type(activation).__name__
-
-
-def _count(module):
-    return sum(p.numel() for p in module.parameters()) if module is not None else 0
