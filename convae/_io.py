@@ -47,6 +47,11 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
     return path
 
 
+def read_json(path: Path):
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def plain(value, digits: int = 5):
     """The value as JSON holds it: arrays as lists, floats rounded, and None if not finite."""
     if hasattr(value, "tolist"):  # arrays, tensors and NumPy's numbers

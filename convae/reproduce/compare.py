@@ -8,11 +8,12 @@ import base64
 import io
 import math
 import re
+from decimal import Decimal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
-PNG_URI = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
+PNG_IN_TEXT = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/=\n]+")  # as base64 begins
 NUMBER = re.compile(r"[-−]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
 BLOCK = 16       # images are compared in blocks of 16 × 16 pixels,
 GREY_LEVELS = 8  # and differ if a block does by more than this on average
@@ -37,23 +38,21 @@ def content(old, new, tolerance: dict, where: str = "") -> list[str]:
     ['fig7.area: 0.99, was 0.97']
     """
     differences = []
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() ^ new.keys()):
-            differences.append(f"{where}: {key} is {'new' if key in new else 'gone'}")
-        for key in [key for key in old if key in new]:
-            differences += content(old[key], new[key], tolerance, f"{where}.{key}")
-    elif isinstance(old, list) and isinstance(new, list):
-        if len(old) != len(new):
-            return [f"{where}: {len(new)} entries, were {len(old)}"]
-        for i, (before, now) in enumerate(zip(old, new, strict=True)):
-            differences += content(before, now, tolerance, f"{where}[{i}]")
-    elif _is_number(old) and _is_number(new):
-        if not math.isclose(old, new, rel_tol=tolerance["relative"], abs_tol=tolerance["absolute"]):
-            differences.append(f"{where}: {new:g}, was {old:g}")
-    elif isinstance(old, str) and isinstance(new, str):
-        return text(old, new, where)
-    elif old != new or type(old) is not type(new):
-        differences.append(f"{where}: {new!r}, was {old!r}")
+    match old, new:
+        case dict(), dict():
+            for key in sorted(old.keys() ^ new.keys()):
+                differences.append(f"{where}: {key} is {'new' if key in new else 'gone'}")
+            for key in filter(new.__contains__, old):
+                differences += content(old[key], new[key], tolerance, f"{where}.{key}")
+        case list(), list() if len(old) == len(new):
+            for i, (before, now) in enumerate(zip(old, new, strict=True)):
+                differences += content(before, now, tolerance, f"{where}[{i}]")
+        case list(), list():
+            differences.append(f"{where}: {len(new)} entries, were {len(old)}")
+        case str(), str():
+            differences += text(old, new, where)
+        case _ if not _agree(old, new, tolerance):
+            differences.append(f"{where}: {_short(new)}, was {_short(old)}")
     return differences
 
 
@@ -62,15 +61,16 @@ def text(old: str, new: str, where: str = "") -> list[str]:
 
     Pictures in them are compared as pictures.
     """
-    pictures_before, pictures = PNG_URI.findall(old), PNG_URI.findall(new)
-    if old != new and len(pictures) == len(pictures_before) > 0:
-        differences = text(PNG_URI.sub("(picture)", old), PNG_URI.sub("(picture)", new), where)
-        for before, now in zip(pictures_before, pictures, strict=True):
-            differences += png(base64.b64decode(before), base64.b64decode(now), where)
+    differences = []
+    if old == new:
         return differences
-    if old == new or _is_rounding(old, new):
-        return []
-    return [f"{where}: {_cut(new)!r}, was {_cut(old)!r}"]
+    pictures = zip(PNG_IN_TEXT.findall(old), PNG_IN_TEXT.findall(new), strict=False)
+    for before, now in pictures:
+        differences += png(base64.b64decode(before), base64.b64decode(now), where)
+    words_before, words = PNG_IN_TEXT.sub("(picture)", old), PNG_IN_TEXT.sub("(picture)", new)
+    if not _is_rounding(words_before, words):
+        differences.append(f"{where}: {_short(words)}, was {_short(words_before)}")
+    return differences
 
 
 def png(old: bytes, new: bytes, where: str = "") -> list[str]:
@@ -78,17 +78,12 @@ def png(old: bytes, new: bytes, where: str = "") -> list[str]:
 
     They are compared block by block: a label that is gone shows however large the image is.
     """
-    if old == new:
-        return []
-    before, now = _pixels(old), _pixels(new)  # (H, W, 3)
-    if before.shape != now.shape:
-        sizes = [f"{width} × {height} pixels" for height, width, _ in (now.shape, before.shape)]
-        return [f"{where}: {sizes[0]}, were {sizes[1]}"]
-    difference = np.abs(before - now).max(2)
-    to_whole_blocks = [(0, -side % BLOCK) for side in difference.shape]
-    difference = np.pad(difference, to_whole_blocks, mode="edge")
-    rows = len(difference) // BLOCK
-    blocks = difference.reshape(rows, BLOCK, -1, BLOCK).mean((1, 3))
+    before, now = (Image.open(io.BytesIO(image)).convert("RGB") for image in (old, new))
+    if before.size != now.size:
+        sizes = "{} × {} pixels, were {} × {}".format(*now.size, *before.size)
+        return [f"{where}: {sizes}"]
+    difference = np.asarray(ImageChops.difference(before, now)).max(2)  # (H, W)
+    blocks = np.asarray(Image.fromarray(difference).reduce(BLOCK))      # their means
     if blocks.max() <= GREY_LEVELS:
         return []
     row, column = np.unravel_index(blocks.argmax(), blocks.shape)
@@ -104,25 +99,7 @@ def notebook(old, new, tolerance: dict) -> list[str]:
     for number, (before, now) in enumerate(zip(old.cells, new.cells, strict=True), 1):
         if _source(before) != _source(now):
             differences.append(f"cell {number}: its source changed")
-        outputs = _joined(before.get("outputs", [])), _joined(now.get("outputs", []))
-        differences += _outputs(*outputs, tolerance, f"cell {number}")
-    return differences
-
-
-def _outputs(old, new, tolerance, where):
-    if [_kinds(output) for output in old] != [_kinds(output) for output in new]:
-        return [f"{where}: its outputs are of other kinds"]
-    differences = []
-    for before, now in zip(old, new, strict=True):
-        for mime, data in before.get("data", {}).items():
-            if mime == "image/png":
-                images = base64.b64decode(data), base64.b64decode(now.data[mime])
-                differences += png(*images, f"{where}, picture")
-            else:
-                place = f"{where}, {mime.split('/')[-1]}"
-                differences += content(data, now.data[mime], tolerance, place)
-        printed = before.get("text", ""), now.get("text", "")
-        differences += text(*printed, f"{where}, {before.get('name', 'text')}")
+        differences += content(_outputs(before), _outputs(now), tolerance, f"cell {number}")
     return differences
 
 
@@ -130,45 +107,31 @@ def _source(cell):
     return cell.cell_type, cell.source, cell.metadata.get("tags")
 
 
-def _kinds(output):
-    return output.output_type, sorted(output.get("data", {}))
+def _outputs(cell) -> list[dict]:
+    """What an output shows, by its kind: the name of a stream, or types such as image/png."""
+    outputs = cell.get("outputs", [])
+    return [output.get("data") or {output.get("name"): output.get("text")} for output in outputs]
 
 
-def _joined(outputs):
-    """The outputs, with what timing let be printed in several pieces in one."""
-    joined = []
-    for output in outputs:
-        if joined and output.output_type == "stream" and joined[-1].get("name") == output.name:
-            joined[-1] = type(output)(joined[-1], text=joined[-1].text + output.text)
-        else:
-            joined.append(output)
-    return joined
+def _agree(old, new, tolerance) -> bool:
+    if type(old) in (int, float) and type(new) in (int, float):
+        relative, absolute = tolerance["relative"], tolerance["absolute"]
+        return math.isclose(old, new, rel_tol=relative, abs_tol=absolute)
+    return old == new and type(old) is type(new)
 
 
-def _pixels(image: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(image)).convert("RGB"), dtype=float)
-
-
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_rounding(old, new):
+def _is_rounding(old: str, new: str) -> bool:
     if NUMBER.sub("#", old) != NUMBER.sub("#", new):
         return False
-    pairs = zip(NUMBER.findall(old), NUMBER.findall(new), strict=True)
-    return all(abs(_value(a) - _value(b)) <= 1.001 * _last_digit(a) for a, b in pairs)
+    numbers = zip(NUMBER.findall(old), NUMBER.findall(new), strict=True)
+    return all(_differ_in_last_digit(*pair) for pair in numbers)
 
 
-def _value(number):
-    return float(number.replace(",", "").replace("−", "-").rstrip("."))
+def _differ_in_last_digit(old: str, new: str) -> bool:
+    before, now = (Decimal(n.replace(",", "").replace("−", "-")) for n in (old, new))
+    return abs(now - before) <= Decimal(1).scaleb(before.as_tuple().exponent)
 
 
-def _last_digit(number):
-    mantissa, _, exponent = number.replace(",", "").rstrip(".").partition("e")
-    decimals = len(mantissa.partition(".")[2])
-    return 10.0 ** (int(exponent or 0) - decimals)
-
-
-def _cut(value, length=80):
-    return value if len(value) <= length else value[:length] + "…"
+def _short(value, length: int = 80) -> str:
+    shown = f"{value:g}" if type(value) is float else repr(value)
+    return shown if len(shown) <= length else shown[:length] + "…"

@@ -20,54 +20,50 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from tqdm import tqdm
 
-from convae._io import FIGURES, ROOT, UserError, cache_dir, to_json, write_all_atomically
+from convae._io import (
+    FIGURES,
+    ROOT,
+    UserError,
+    cache_dir,
+    read_json,
+    to_json,
+    write_all_atomically,
+    write_atomically,
+)
 from convae.data import load_mnist
 from convae.pretrained import SHIPPED, train_shipped, weights_dir
 from convae.reproduce import compare, parameters, readme
 from convae.reproduce.notebook import NOTEBOOKS, RESULTS_READ, TOLERANCE
 
 WORKSPACE = ROOT / "build"  # for notebooks that failed; git ignores it
+EXACT = {"relative": 0, "absolute": 0}
 
 
 class RunError(UserError):
     """Notebooks that cannot be run as was asked, or that failed."""
 
 
-class Figure(NamedTuple):
-    """A figure as a notebook published it."""
-
-    picture: bytes    #: PNG
-    content: bytes    #: JSON: the numbers drawn, and what the text says of them
-    provenance: dict  #: its entry in the manifest
-
-
 class Made(NamedTuple):
-    """What notebooks made: themselves, executed, by their committed path; and figures by name."""
+    """What notebooks made."""
 
-    notebooks: dict[Path, NotebookNode]
-    figures: dict[str, Figure]
+    files: dict[str, bytes]     #: by name: executed notebooks, and PNG and JSON of their figures
+    manifest: dict[str, dict]   #: by figure, its provenance
 
 
-def available() -> list[Path]:
-    """The notebooks of this checkout, by number."""
-    notebooks = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+def select(only: str | None = None) -> list[Path]:
+    """The notebooks whose numbers or names `only` lists, such as ``02,05``; all if None."""
+    notebooks = {path.stem: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
     if not notebooks:
         raise RunError(f"there are no notebooks in {NOTEBOOKS}: run this from a checkout")
-    return notebooks
-
-
-def select(only: str | None) -> list[Path]:
-    """The notebooks whose numbers or names `only` lists, such as ``02,05``; all if None."""
-    notebooks = available()
     if only is None:
-        return notebooks
-    wanted = [item.strip() for item in only.split(",") if item.strip()]
-    known = {name for notebook in notebooks for name in (notebook.stem, notebook.stem[:2])}
-    unknown = [item for item in wanted if item not in known]
-    if unknown or not wanted:
-        there = ", ".join(notebook.stem for notebook in notebooks)
-        raise RunError(f"no notebook {', '.join(unknown) or 'named'}; there are {there}")
-    return [n for n in notebooks if n.stem in wanted or n.stem[:2] in wanted]
+        return list(notebooks.values())
+    by_number = {name[:2]: path for name, path in notebooks.items()}
+    selected = set()
+    for item in map(str.strip, only.split(",")):
+        if item not in notebooks | by_number:
+            raise RunError(f"no notebook {item or 'named'}; there are {', '.join(notebooks)}")
+        selected.add((notebooks | by_number)[item])
+    return sorted(selected)
 
 
 def parse(items: Iterable[str]) -> dict[str, str]:
@@ -83,16 +79,16 @@ def parse(items: Iterable[str]) -> dict[str, str]:
 
 def resolve(notebooks: list[Path], values: dict) -> dict[Path, dict]:
     """The values that each notebook declares, checked; each must be known to at least one."""
-    declared = {notebook: parameters.declared(notebook) for notebook in notebooks}
-    for name in values:
-        if not any(name in known for known in declared.values()):
-            each = "; ".join(f"{n.stem}: {', '.join(known)}" for n, known in declared.items())
-            raise parameters.ParameterError(
-                f"no chosen notebook has a parameter {name!r}. Their parameters are: {each}")
-    resolved = {}
-    for notebook, known in declared.items():
-        own = {name: value for name, value in values.items() if name in known}
-        resolved[notebook] = parameters.check(notebook, own)
+    resolved, unknown, known = {}, set(values), []
+    for path in notebooks:
+        names = parameters.declared(path).keys()
+        own = {name: value for name, value in values.items() if name in names}
+        resolved[path] = parameters.check(path, own)
+        unknown -= names
+        known.append(f"{path.stem}: {', '.join(names)}")
+    if unknown:
+        raise parameters.ParameterError(f"no chosen notebook has a parameter {min(unknown)!r}. "
+                                        f"Their parameters are: {'; '.join(known)}")
     return resolved
 
 
@@ -123,7 +119,7 @@ def figures(only: str | None = None, values: dict | None = None,
     if out is not None and {FIGURES, NOTEBOOKS} & {out.resolve(), *out.resolve().parents}:
         raise RunError(f"--out {out}: that is where the committed ones are; choose another folder")
     made = execute(resolved)
-    contents = _committed(made) if out is None else _files(made, out, out)
+    contents = _committed(made) if out is None else _in_folders(made, out, out)
     write_all_atomically(contents)
     return [str(path) for path in contents]
 
@@ -135,7 +131,7 @@ def reproduce() -> list[str]:
     """
     folder = cache_dir() / "reproduce"
     train_shipped(folder)
-    contents = _committed(execute(resolve(available(), {}), weights=folder))
+    contents = _committed(execute(resolve(select(), {}), weights=folder))
     for name in SHIPPED:
         old, new = weights_dir() / f"{name}.safetensors", folder / f"{name}.safetensors"
         if not old.exists() or old.read_bytes() != new.read_bytes():
@@ -148,18 +144,10 @@ def reproduce() -> list[str]:
 
 def verify(only: str | None = None) -> list[str]:
     """Run notebooks again; returns where they differ from what is committed, as sentences."""
-    return differences(execute(resolve(select(only), {})))
-
-
-def differences(made: Made) -> list[str]:
-    """Where notebooks and figures differ from what is committed, as sentences."""
+    compared = _compared(execute(resolve(select(only), {})))
     sentences = []
-    for path, notebook in made.notebooks.items():
-        found = _notebook_differences(path, notebook)
-        sentences += [f"{path.relative_to(ROOT)}: {difference}" for difference in found]
-    for name, figure in made.figures.items():
-        found = _figure_differences(name, figure)
-        sentences += [f"figures/{name}: {difference}" for difference in found]
+    for path, differences in compared.items():
+        sentences += [f"{path.relative_to(ROOT)}: {difference}" for difference in differences]
     return sentences
 
 
@@ -175,92 +163,90 @@ def execute(resolved: dict[Path, dict], weights: Path | None = None) -> Made:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     if weights:
         environment["CONVAE_WEIGHTS"] = str(weights)
-    long_ones_first = sorted(resolved, key=lambda path: -path.stat().st_size)  # roughly
     with TemporaryDirectory(prefix="convae-") as place:
-        folders = {path: Path(place) / path.stem for path in resolved}
-        jobs = [(path, folders[path], resolved[path], environment) for path in long_ones_first]
-        failures = [report for report in _run_all(jobs) if report]
+        failures = _run_all(resolved, Path(place), environment)
         if failures:
             unchanged = "Figures, notebooks and weights are as they were."
             raise RunError("\n\n".join([*failures, unchanged]))
-        return collect(folders)
+        files, manifest = {}, {}
+        for path in sorted(Path(place).glob("*/*")):
+            if path.name == "manifest.json":
+                manifest |= read_json(path)
+            elif path.suffix == ".ipynb" or path.name.startswith("fig"):
+                files[path.name] = path.read_bytes()
+    return Made(files, manifest)
 
 
-def collect(folders: dict[Path, Path]) -> Made:
-    """What executed notebooks made, each in a folder, by the notebook's committed path."""
-    notebooks = {path: _without_traces(folder / path.name) for path, folder in folders.items()}
-    drawn = {}
-    for folder in folders.values():
-        drawn |= _figures_in(folder)
-    return Made(notebooks, drawn)
+def _run_all(resolved, place, environment) -> list[str]:
+    """Run notebooks, each in its folder of `place`; returns a report of each that failed.
 
-
-def _run_all(jobs: list[tuple]) -> list[str | None]:
-    """The reports of all notebooks. Any exception, and Ctrl-C, stops every kernel."""
+    Any exception, and Ctrl-C, ends every kernel.
+    """
+    clients: list[NotebookClient] = []
+    long_ones_first = sorted(resolved, key=lambda path: -path.stat().st_size)  # roughly
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        running = [pool.submit(_run, *job) for job in jobs]
+        running = []
+        for path in long_ones_first:
+            job = path, resolved[path], place / path.stem, environment, clients
+            running.append(pool.submit(_run, *job))
         try:
-            return [job.result() for job in running]
+            return [job.result() for job in running if job.result()]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             while any(job.running() for job in running):  # one may be starting its kernel
-                _kill_kernels()
+                for client in clients:
+                    _kill_kernel(client)
                 wait(running, timeout=0.1)
             raise
 
 
-def _kill_kernels():
-    for kernel in psutil.Process().children():
+def _kill_kernel(client: NotebookClient):
+    """End a notebook's kernel, if it runs, with the processes that it started."""
+    provisioner = getattr(client.km, "provisioner", None)
+    if pid := getattr(provisioner, "pid", None):
         with suppress(psutil.NoSuchProcess):
+            kernel = psutil.Process(pid)
             kernel.suspend()  # it starts no more processes while they are listed
             for process in (*kernel.children(recursive=True), kernel):
                 process.kill()
 
 
-def _run(path: Path, folder: Path, values: dict, environment: dict) -> str | None:
+def _run(path, values, folder, environment, clients) -> str | None:
     """Run one notebook into its folder; returns a report of the cell that failed."""
     folder.mkdir()
     notebook = load_notebook_node(str(path))
     if values:
         notebook = parameterize_notebook(notebook, values)
-    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    with tqdm(total=cells, desc=path.stem, unit="cell", file=sys.stderr) as bar:
+    with tqdm(total=len(notebook.cells), desc=path.stem, unit="cell", file=sys.stderr) as bar:
         client = NotebookClient(
             notebook,
             kernel_name="python3",
+            coalesce_streams=True,  # timing decides in how many pieces a text arrives
             resources={"metadata": {"path": str(folder)}},  # where it runs
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
-            on_cell_executed=lambda **_: bar.update(),
+            on_cell_complete=lambda **_: bar.update(),
         )
+        clients.append(client)
         try:
             client.execute(env={**environment, "CONVAE_FIGURES": str(folder)})
         except CellExecutionError as error:
-            return _report(path, notebook, error)
-    nbformat.write(notebook, folder / path.name)
+            kept = WORKSPACE / "failed" / path.name
+            write_atomically(kept, nbformat.writes(notebook))
+            return f"{path.stem} failed. {error}\nThe notebook up to there: {kept}"
+    nbformat.write(_without_traces(notebook, folder), folder / path.name)
     return None
 
 
-def _report(path: Path, notebook: NotebookNode, error: CellExecutionError) -> str:
-    number, cell = next((number, cell) for number, cell in enumerate(notebook.cells, 1)
-                        if any(o.output_type == "error" for o in cell.get("outputs", [])))
-    source = "\n".join(f"    {line}" for line in cell.source.splitlines()[:12])
-    kept = WORKSPACE / "failed" / path.name
-    write_all_atomically({kept: nbformat.writes(notebook)})
-    return (f"{path.stem} failed in cell {number} (In [{cell.execution_count}]):\n{source}\n"
-            f"{error.ename}: {error.evalue}\nThe notebook up to there: {kept}")
-
-
-def _without_traces(path: Path) -> NotebookNode:
+def _without_traces(notebook: NotebookNode, folder: Path) -> NotebookNode:
     """An executed notebook without what differs from one run to the next.
 
     Its metadata say which committed results it read.
     """
-    notebook = nbformat.read(path, 4)
-    results_read = path.parent / RESULTS_READ
+    results_read = folder / RESULTS_READ
     notebook.metadata = {
         "kernelspec": notebook.metadata["kernelspec"],
         "language_info": {"name": "python"},
-        "results_sha256": _read_json(results_read) if results_read.exists() else {},
+        "results_sha256": read_json(results_read) if results_read.exists() else {},
     }
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
@@ -268,68 +254,59 @@ def _without_traces(path: Path) -> NotebookNode:
     return notebook
 
 
-def _figures_in(folder: Path) -> dict[str, Figure]:
-    drawn = {}
-    for picture in sorted(folder.glob("fig*.png")):
-        provenance = _read_json(folder / "manifest.json")[picture.stem]
-        content = picture.with_suffix(".json").read_bytes()
-        drawn[picture.stem] = Figure(picture.read_bytes(), content, provenance)
-    return drawn
-
-
-def _files(made: Made, notebooks: Path, figures: Path) -> dict[Path, bytes | str]:
-    """The files that hold it, in these folders, by path."""
+def _in_folders(made: Made, notebooks: Path, figures: Path) -> dict[Path, bytes | str]:
+    """What was made as files, by path; the manifest keeps its entries of other figures."""
     contents = {}
-    for path, notebook in made.notebooks.items():
-        contents[notebooks / path.name] = nbformat.writes(notebook) + "\n"
-    for name, figure in made.figures.items():
-        contents[figures / f"{name}.png"] = figure.picture
-        contents[figures / f"{name}.json"] = figure.content
-    if made.figures:
+    for name, content in made.files.items():
+        contents[(notebooks if name.endswith(".ipynb") else figures) / name] = content
+    if made.manifest:
         manifest = figures / "manifest.json"
-        entries = _read_json(manifest) if manifest.exists() else {}
-        entries |= {name: figure.provenance for name, figure in made.figures.items()}
-        contents[manifest] = to_json(dict(sorted(entries.items())))
+        entries = read_json(manifest) if manifest.exists() else {}
+        contents[manifest] = to_json(dict(sorted((entries | made.manifest).items())))
     return contents
 
 
 def _committed(made: Made) -> dict[Path, bytes | str]:
     """The files of the checkout as they have to be after a run: those alone that differ."""
-    changed = Made({}, {})
-    for path, notebook in made.notebooks.items():
-        if _notebook_differences(path, notebook):
-            changed.notebooks[path] = notebook
-    for name, figure in made.figures.items():
-        if _figure_differences(name, figure):
-            changed.figures[name] = figure
-    contents = _files(changed, NOTEBOOKS, FIGURES)
+    changed = [path.stem for path, differences in _compared(made).items() if differences]
+    files = {name: made.files[name] for name in made.files if Path(name).stem in changed}
+    manifest = {name: made.manifest[name] for name in made.manifest if name in changed}
+    contents = _in_folders(Made(files, manifest), NOTEBOOKS, FIGURES)
     return contents | readme.changes("figures/fig*.json", readme.gallery(contents))
 
 
-def _notebook_differences(path: Path, notebook: NotebookNode) -> list[str]:
-    committed = nbformat.read(path, 4)
+def _compared(made: Made) -> dict[Path, list[str]]:
+    """Where each notebook and figure differs from the committed one, as sentences."""
+    differences = {}
+    for path in NOTEBOOKS.iterdir():
+        if path.name in made.files:
+            differences[path] = _notebook_differences(path, made)
+    for name in made.manifest:
+        differences[FIGURES / name] = _figure_differences(name, made)
+    return differences
+
+
+def _notebook_differences(path: Path, made: Made) -> list[str]:
+    committed, notebook = nbformat.read(path, 4), nbformat.reads(made.files[path.name], 4)
     before = committed.metadata.get("results_sha256", {})
+    now = notebook.metadata["results_sha256"]
     # With other results, a number that is off by one in its last digit is not rounding.
-    stale = [f"was run with another {name}"
-             for name, sha256 in notebook.metadata["results_sha256"].items()
-             if before.get(name) != sha256]
+    stale = [f"was run with another {name}" for name in now if now[name] != before.get(name)]
     return stale + compare.notebook(committed, notebook, TOLERANCE)
 
 
-def _figure_differences(name: str, figure: Figure) -> list[str]:
+def _figure_differences(name: str, made: Made) -> list[str]:
     try:
-        content = _read_json(FIGURES / f"{name}.json")
         picture = (FIGURES / f"{name}.png").read_bytes()
-        before = _read_json(FIGURES / "manifest.json")[name]
+        content = read_json(FIGURES / f"{name}.json")
+        entry = read_json(FIGURES / "manifest.json")[name]
     except (OSError, KeyError, json.JSONDecodeError) as error:
         return [f"is not there or not whole ({type(error).__name__}: {error})"]
-    provenance = [f"{key} in the manifest: {value}, was {before.get(key)}"
-                  for key, value in figure.provenance.items()
-                  if key != "versions" and value != before.get(key)]
-    tolerance = content.get("tolerance", TOLERANCE)
-    numbers = compare.content(content, json.loads(figure.content), tolerance, f"{name}.json")
-    return provenance + compare.png(picture, figure.picture, f"{name}.png") + numbers
-
-
-def _read_json(path):
-    return json.loads(path.read_text(encoding="utf-8"))
+    now = json.loads(made.files[f"{name}.json"])
+    any_versions = {"versions": {}}
+    entries = entry | any_versions, made.manifest[name] | any_versions
+    return [
+        *compare.content(*entries, EXACT, "manifest.json"),
+        *compare.content(content, now, content.get("tolerance", TOLERANCE), f"{name}.json"),
+        *compare.png(picture, made.files[f"{name}.png"], f"{name}.png"),
+    ]

@@ -144,8 +144,8 @@ def test_a_failing_cell_is_reported_and_nothing_is_replaced(checkout):
     before = files(checkout)
     code, out, err = run(checkout, "figures")
     assert code == 1 and out == ""
-    assert ("02_broken failed in cell 4 (In [3]):\n    first = 1\n    second = first / 0\n"
-            "ZeroDivisionError: division by zero") in err
+    assert "02_broken failed." in err and "first = 1\nsecond = first / 0\n" in err
+    assert "ZeroDivisionError" in err and "division by zero" in err
     kept = Path(err.partition("The notebook up to there: ")[2].splitlines()[0])
     assert "ZeroDivisionError" in kept.read_text(encoding="utf-8")
     assert files(checkout) == before
