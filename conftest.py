@@ -14,6 +14,8 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbFile
 
+from convae.reproduce.runner import collect, differences
+
 # A shell's background jobs inherit that Ctrl-C is ignored, and their children in turn; some tests
 # interrupt processes that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -53,8 +55,6 @@ class Redrawn(pytest.Item):
     """The executed notebook and its figures, against the committed ones."""
 
     def runtest(self):
-        from convae.reproduce import runner  # seconds, which pytest without notebooks need not take
-
         executed = copy.deepcopy(self.parent.nb)
         code = (cell for cell in executed.cells if cell.cell_type == "code")
         for cell, run in zip(code, self.parent.cells, strict=True):
@@ -63,9 +63,8 @@ class Redrawn(pytest.Item):
             cell.outputs = run.test_outputs
         folder = Path(self.parent.folder.name)
         nbformat.write(executed, folder / self.path.name)
-        made = runner.collect({self.path: folder})
-        if differences := runner.differences(made):
-            pytest.fail("\n".join(differences), pytrace=False)
+        if found := differences(collect({self.path: folder})):
+            pytest.fail("\n".join(found), pytrace=False)
 
     def reportinfo(self):
         return self.path, None, f"{self.path.stem}: {self.name}"

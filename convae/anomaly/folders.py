@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,11 +27,20 @@ BATCH = 500                 # images that are read and scored at a time, but of 
 BATCH_PIXELS = 10_000_000   # only as many as have this number of pixels together
 
 
+class Key(NamedTuple):
+    """Which image it is."""
+
+    file: str
+    part: str  #: empty if the file has no other image
+
+
 class Folder:
     """The images below a folder, in order; those that cannot be read are passed over.
 
     Attributes
     ----------
+    names : list of str
+        The files.
     unreadable : dict
         From file to what is wrong with it; complete once all images have been gone through.
     """
@@ -40,24 +50,25 @@ class Folder:
         self.unreadable: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        for name in tqdm(self.names, self.progress, unit="file", disable=not self.progress):
-            for _, image in self.read(name):
-                yield image
+        names = tqdm(self.names, self.progress, unit="file", disable=not self.progress)
+        return (image for _, image in self.read(names))
 
-    def read(self, name: str) -> Iterator[tuple[str, np.ndarray]]:
-        """One file's images, as :func:`convae.anomaly.images.read_images` has them, as far as they
-        can be read."""
+    def read(self, names: Iterable[str]) -> Iterator[tuple[Key, np.ndarray]]:
+        """The images of some of the files, as far as they can be read."""
+        for name in names:
+            try:
+                for part, image in read_images(self.path / name):
+                    yield Key(name, part), image
+            except ImageError as error:
+                self.unreadable[name] = str(error)
+
+    def state(self, name: str) -> list[int]:
+        """What tells whether a file has changed: its size and when it was written."""
         try:
-            yield from read_images(self.path / name)
-        except ImageError as error:
-            self.unreadable[name] = str(error)
-
-
-class Key(NamedTuple):
-    """Which image it is."""
-
-    file: str
-    part: str  #: empty if the file has no other image
+            status = (self.path / name).stat()
+        except OSError:  # removed meanwhile, or a link to nowhere: reading says so
+            return []
+        return [status.st_size, status.st_mtime_ns]
 
 
 class Detection(NamedTuple):
@@ -126,7 +137,7 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
     gallery = Gallery(inspector, show)
     records = _score_all(images, gallery, out, progress)
     _complain(images.unreadable)
-    if not any(record["scores"] for record in records):
+    if not records:
         raise ValueError(f"none of the {len(images.names)} files in {folder} can be read")
     gallery.complete(images)
 
@@ -153,16 +164,15 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
 
 
 class Gallery:
-    """The pictures of the most unusual images so far, for the report.
-
-    They are made while an image is in memory, so that its file is read once.
+    """Pictures of the `size` most unusual images so far, for the report; made while an image is in
+    memory, so that its file is read once.
 
     Attributes
     ----------
     scores : dict
-        Of the `size` most unusual images so far, the highest first, by :class:`Key`.
+        Of these images by :class:`Key`, the highest first.
     pictures : dict
-        Of those among them that this run has read.
+        Of those among them that this run has read, in the same order.
     """
 
     def __init__(self, inspector: Inspector, size: int):
@@ -170,32 +180,23 @@ class Gallery:
         self.scores: dict[Key, float] = {}
         self.pictures: dict[Key, dict[str, np.ndarray]] = {}
 
-    def rank(self, scores: dict[Key, float]):
-        """Keep the highest of these scores and those before."""
-        highest = heapq.nsmallest(self.size, (self.scores | scores).items(), key=_rank)
-        self.scores = dict(highest)
-        self.pictures = {key: self.pictures[key] for key in self.scores if key in self.pictures}
-
-    def show(self, images: dict[Key, np.ndarray]):
-        """Make pictures of those of the images that are among the most unusual."""
-        images = {key: image for key, image in images.items() if key in self.scores}
-        inspections = self.inspector.inspections(images.values())
-        for key, inspection in zip(images, inspections, strict=True):
-            self.pictures[key] = report.pictures(inspection)
+    def add(self, scores: dict[Key, float], images: dict[Key, np.ndarray]):
+        """Keep the highest of these scores and those before, with pictures if there is an image."""
+        self.scores = _highest_first(self.scores | scores, self.size)
+        new = {key: images[key] for key in self.scores if key in images.keys() - self.pictures}
+        inspections = self.inspector.inspections(new.values())
+        pictures = self.pictures | dict(zip(new, map(report.pictures, inspections), strict=True))
+        self.pictures = {key: pictures[key] for key in self.scores if key in pictures}
 
     def complete(self, images: Folder):
-        """Read those again that an interrupted run has scored, unless they are gone; put all in
-        order."""
-        for key in self.scores.keys() - self.pictures.keys():
-            for part, image in images.read(key.file):
-                if part == key.part:
-                    self.show({key: image})
-        self.rank({})
+        """Read those again that an interrupted run has scored, unless they are gone."""
+        files = {key.file for key in self.scores.keys() - self.pictures}
+        for key, image in images.read(files):
+            self.add({}, {key: image})
 
 
-def _rank(item: tuple[Key, float]):
-    key, score = item
-    return -score, key
+def _highest_first(scores: dict[Key, float], size: int) -> dict[Key, float]:
+    return dict(heapq.nsmallest(size, scores.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _check_places(folder, model, out):
@@ -219,66 +220,60 @@ def _check_places(folder, model, out):
 
 
 def _score_all(images: Folder, gallery: Gallery, out: Path, progress: bool) -> list[dict]:
-    """The record of each file: those of an interrupted run that still hold, and all others."""
+    """The record of each file that can be read: those of an interrupted run that still hold, and
+    all others."""
     out.mkdir(parents=True, exist_ok=True)
     partial = out / PARTIAL
     header = {"model": gallery.inspector.sha256, "folder": str(images.path.resolve())}
-    states = {name: _state(images.path / name) for name in images.names}
-    done = {record["file"]: record for record in _read_partial(partial, header)
-            if record["state"] == states.get(record["file"]) and not record["error"]}
-    write_all_atomically({partial: _lines(header, *done.values())})
-    gallery.rank(_scores(done.values()))
+    states = {name: images.state(name) for name in images.names}
+    records = [record for record in _read_partial(partial, header)
+               if record["state"] == states.get(record["file"])]
+    write_all_atomically({partial: _lines(header, *records)})
+    gallery.add(_scores(records), {})
 
+    done = {record["file"] for record in records}
     missing = [name for name in images.names if name not in done]
-    bar = tqdm(total=len(images.names), initial=len(done), desc="scoring", unit="file",
+    bar = tqdm(missing, "scoring", len(images.names), initial=len(done), unit="file",
                disable=not progress)
-    with partial.open("a", encoding="utf-8") as file, bar:
-        for record in _score_files(images, missing, gallery):
+    with partial.open("a", encoding="utf-8") as file:
+        for record in _score_files(images, bar, gallery):
             record["state"] = states[record["file"]]
-            done[record["file"]] = record
-            file.write(_lines(record))
-            file.flush()
-            bar.update()
-    return list(done.values())
+            records.append(record)
+            if record["file"] not in images.unreadable:  # else it is tried again
+                file.write(_lines(record))
+                file.flush()
+    return records
 
 
-def _score_files(images: Folder, names: list[str], gallery: Gallery) -> Iterator[dict]:
+def _score_files(images: Folder, names: Iterable[str], gallery: Gallery) -> Iterator[dict]:
     """The record of each file, once all its images have been scored; each file is read once."""
-    scores, resized = [], 0
-    for batch in _batches(_read_all(images, names)):
-        in_memory = {key: image for key, image in batch if image is not None}
-        new_scores = iter(gallery.inspector.scores(in_memory.values()))
-        ranked = {}
-        for key, image in batch:
-            if image is None:
-                error = images.unreadable.get(key.file)
-                yield {"file": key.file, "scores": scores, "resized": resized, "error": error}
-                scores, resized = [], 0
-            else:
-                ranked[key] = next(new_scores)
-                scores.append((key.part, ranked[key]))
-                resized += gallery.inspector.resizes(image)
-        gallery.rank(ranked)
-        gallery.show(in_memory)
+    scored = _score_images(images.read(names), gallery)
+    for file, of_file in groupby(scored, lambda item: item[0].file):
+        record = {"file": file, "scores": [], "resized": 0}
+        for key, score, resized in of_file:
+            record["scores"].append((key.part, score))
+            record["resized"] += resized
+        yield record
 
 
-def _read_all(images: Folder, names: list[str]) -> Iterator[tuple[Key, np.ndarray | None]]:
-    """Each image of each file, and None at the end of a file."""
-    for name in names:
-        for part, image in images.read(name):
-            yield Key(name, part), image
-        yield Key(name, ""), None
+def _score_images(images: Iterable[tuple[Key, np.ndarray]], gallery: Gallery):
+    """Each image's key and score, and whether it was resized."""
+    for batch in _batches(images):
+        scores = dict(zip(batch, gallery.inspector.scores(batch.values()), strict=True))
+        gallery.add(scores, batch)
+        for key, image in batch.items():
+            yield key, scores[key], gallery.inspector.resizes(image)
 
 
-def _batches(items: Iterable[tuple[Key, np.ndarray | None]]) -> Iterator[list]:
-    """Lists of at most :data:`BATCH` items, and of about :data:`BATCH_PIXELS` pixels at most."""
-    batch, pixels = [], 0
-    for key, image in items:
-        batch.append((key, image))
-        pixels += 0 if image is None else image.size
+def _batches(images: Iterable[tuple[Key, np.ndarray]]) -> Iterator[dict[Key, np.ndarray]]:
+    """At most :data:`BATCH` images each, and about :data:`BATCH_PIXELS` pixels at most."""
+    batch, pixels = {}, 0
+    for key, image in images:
+        batch[key] = image
+        pixels += image.size
         if len(batch) >= BATCH or pixels >= BATCH_PIXELS:
             yield batch
-            batch, pixels = [], 0
+            batch, pixels = {}, 0
     if batch:
         yield batch
 
@@ -290,13 +285,14 @@ def _scores(records: Iterable[dict]) -> dict[Key, float]:
 
 def _rows(records, inspector, false_alarms) -> dict[Key, dict]:
     """The table's rows, the highest score first."""
-    ranking = dict(sorted(_scores(records).items(), key=_rank))
-    scores = list(ranking.values())
-    p_values = inspector.p_values(scores).round(6).tolist()
-    limit = inspector.threshold(false_alarms)
-    return {key: {"file": printable(key.file) + key.part, "score": score, "p_value": p_value,
-                  "anomalous": score > limit}
-            for key, score, p_value in zip(ranking, scores, p_values, strict=True)}
+    scores = _scores(records)
+    ranking = _highest_first(scores, len(scores))
+    p_values = inspector.p_values(list(ranking.values())).round(6).tolist()
+    limit, rows = inspector.threshold(false_alarms), {}
+    for (key, score), p_value in zip(ranking.items(), p_values, strict=True):
+        rows[key] = {"file": printable(key.file) + key.part, "score": score, "p_value": p_value,
+                     "anomalous": score > limit}
+    return rows
 
 
 def _lines(*records) -> str:
@@ -313,14 +309,6 @@ def _read_partial(path: Path, header: dict) -> list[dict]:
     except (OSError, ValueError):
         pass
     return records[1:] if records[:1] == [header] else []
-
-
-def _state(path: Path) -> list[int]:
-    try:
-        status = path.stat()
-    except OSError:  # removed meanwhile, or a link to nowhere: reading says so
-        return []
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _to_csv(rows: list[dict]) -> str:

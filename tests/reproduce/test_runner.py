@@ -1,6 +1,8 @@
 """The runner, on a small checkout of its own.
 
-Package, kernels and papermill are the real ones, but the notebooks are short.
+Package, kernels and papermill are the real ones, but the notebooks are short, and those that need
+nothing of the package do not import it. Commands run in this process, but for those that a signal
+or a limit of the system meets.
 """
 
 import json
@@ -15,65 +17,104 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from papermill.__main__ import papermill
 
-from convae.__main__ import main
+from convae import cli
 from convae._io import ROOT
-from convae.reproduce import runner
+from convae.reproduce import readme, runner
 from convae.reproduce.readme import markers
 
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"}}
-DRAW = """from convae.claims.results import conclude
+DRAW = """from convae._io import FIGURES
 from convae.plots.style import new_figure
+from convae.reproduce.output import show
 figure = new_figure(2, 1)
 figure.subplots().plot([0, bins])
 show(figure)
 print(f"{bins} bins")
+notebook.results(FIGURES / "claims.json")
 numbers = {"bins": bins, "third": bins / 3}
 notebook.publish("fig7", figure, "A line", numbers, {"F1": f"{bins} bins"})
-conclude(notebook)
 """
 
 
 def write(path, *cells, parameters="bins: int = 5  # bins of the histogram, from 5 to 1000"):
-    name = path.stem
-    start = ("from convae.reproduce.notebook import Notebook\n"
-             "from convae.reproduce.output import show\n"
-             f"notebook = Notebook('{name}', globals())")
     cells = [new_markdown_cell("# A question?"),
              new_code_cell(parameters, metadata={"tags": ["parameters"]}),
-             *map(new_code_cell, (start, *cells))]
+             *map(new_code_cell, cells)]
     for i, cell in enumerate(cells):
         cell.id = f"cell-{i}"
     nbformat.write(new_notebook(cells=cells, metadata=METADATA), path)
 
 
+def begin(path):
+    """The cell with which a notebook of ours begins."""
+    return ("from convae.reproduce.notebook import Notebook\n"
+            f"notebook = Notebook('{path.stem}', globals())")
+
+
 @pytest.fixture
-def checkout(tmp_path):
-    """A folder that the package takes for its checkout, because it is imported from there."""
+def checkout(tmp_path, monkeypatch):
+    """A small checkout: of this process, and of kernels, which import the package from there."""
     root = tmp_path / "check out"
     (root / "notebooks").mkdir(parents=True)
     (root / "convae").symlink_to(ROOT / "convae")
     shutil.copytree(ROOT / "figures", root / "figures")
     lines = ["# Title", *markers("figures/fig*.json"), "The end.\n"]
     (root / "README.md").write_text("\n".join(lines), encoding="utf-8")
-    write(root / "notebooks" / "04_small.ipynb", DRAW)
+    path = root / "notebooks" / "04_small.ipynb"
+    write(path, begin(path), DRAW)
+    places = {"ROOT": root, "NOTEBOOKS": path.parent, "FIGURES": root / "figures"}
+    for name, place in places.items():
+        monkeypatch.setattr(runner, name, place)
+    monkeypatch.setattr(runner, "WORKSPACE", root / "build")
+    monkeypatch.setattr(readme, "FIGURES", root / "figures")
+    monkeypatch.setattr(readme.changes, "__defaults__", (root / "README.md",))
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.chdir(root)
     return root
 
 
-def start(root, *arguments, module="convae", cwd=None, **options):
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+@pytest.fixture
+def convae(checkout, capsys):
+    """A function that runs the command line and returns its exit status and what it says."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            cli.convae([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        code = stopped.value.code or 0
+        return (code, out, err) if isinstance(code, int) else (1, out, f"{err}{code}\n")
+
+    return run
+
+
+@pytest.fixture
+def run_once_more(monkeypatch):
+    """A function after which notebooks are run once: what they make then, they make again."""
+
+    def remember():
+        made, execute = [], runner.execute
+
+        def execute_once(*arguments):
+            if not made:
+                made.append(execute(*arguments))
+            return made[0]
+
+        monkeypatch.setattr(runner, "execute", execute_once)
+
+    return remember
+
+
+def start(root, *arguments, **options):
+    """The command line in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", module, *map(str, arguments)], cwd=cwd or root, env=environment,
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        **options)
-
-
-def run(root, *arguments, **options):
-    process = start(root, *arguments, **options)
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
+        [sys.executable, "-m", "convae", *arguments], cwd=root, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
 def files(root):
@@ -82,8 +123,9 @@ def files(root):
     return results | {"README": (root / "README.md").read_bytes()}
 
 
-def test_a_run_puts_all_results_in_place_and_a_second_one_changes_nothing(checkout):
-    code, out, err = run(checkout, "figures")
+def test_a_run_puts_all_results_in_place_and_a_second_one_changes_nothing(
+        checkout, convae, run_once_more):
+    code, out, err = convae("figures")
     assert code == 0, err
     figure = json.loads((checkout / "figures" / "fig7.json").read_text(encoding="utf-8"))
     assert figure["numbers"] == {"bins": 5, "third": 1.6667}
@@ -103,46 +145,50 @@ def test_a_run_puts_all_results_in_place_and_a_second_one_changes_nothing(checko
     assert readme.endswith(f"{markers('figures/fig*.json')[1]}\nThe end.\n")
     assert not (checkout / "build").exists()
 
+    run_once_more()
     before = files(checkout)
-    code, out, err = run(checkout, "figures")
+    code, out, err = convae("figures")
     assert (code, out) == (0, "Nothing to write: all is as it was, within the tolerances.\n"), err
     assert files(checkout) == before
 
-    assert run(checkout, "verify")[0] == 0
+    assert convae("verify")[0] == 0
     figure["numbers"]["third"] = 2
     (checkout / "figures" / "fig7.json").write_text(json.dumps(figure), encoding="utf-8")
     shutil.copy(checkout / "figures" / "fig6.png", checkout / "figures" / "fig7.png")
-    code, out, err = run(checkout, "verify")
+    code, out, err = convae("verify")
     assert code == 1
     assert "figures/fig7: fig7.json.numbers.third: 1.6667, was 2" in out
     assert "figures/fig7: fig7.png" in out
 
 
-def test_after_other_results_a_notebook_is_replaced_even_where_it_only_seems_rounded(checkout):
-    count = ("from convae.claims.results import CLAIMS, conclude\n"
-             "print(len(notebook.results(CLAIMS)['claims']), 'claims')\n"
-             "conclude(notebook)")
-    write(checkout / "notebooks" / "04_small.ipynb", count)
-    assert run(checkout, "figures")[0] == 0
+def test_after_other_results_a_notebook_is_replaced_even_where_it_only_seems_rounded(
+        checkout, convae, run_once_more):
+    notebook = checkout / "notebooks" / "04_small.ipynb"
+    count = ("from convae._io import FIGURES\n"
+             "print(len(notebook.results(FIGURES / 'claims.json')['claims']), 'claims')")
+    write(notebook, begin(notebook), count)
+    assert convae("figures")[0] == 0
     path = checkout / "figures" / "claims.json"
     results = json.loads(path.read_text(encoding="utf-8"))
     shown = f"{len(results['claims'])} claims\n"
     results["claims"].popitem()
     path.write_text(json.dumps(results), encoding="utf-8")
-    code, out, _ = run(checkout, "verify")
+    run_once_more()
+    code, out, _ = convae("verify")
     assert code == 1 and "notebooks/04_small.ipynb: was run with another claims.json" in out
-    before = nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)
+    before = nbformat.read(notebook, 4)
     assert shown in before.cells[-1].outputs[0].text
-    assert run(checkout, "figures")[0] == 0
-    after = nbformat.read(checkout / "notebooks" / "04_small.ipynb", 4)
+    assert convae("figures")[0] == 0
+    after = nbformat.read(notebook, 4)
     assert after.cells[-1].outputs[0].text != before.cells[-1].outputs[0].text
-    assert run(checkout, "verify")[0] == 0
+    assert convae("verify")[0] == 0
 
 
-def test_a_failing_cell_is_reported_and_nothing_is_replaced(checkout):
+def test_a_failing_cell_is_reported_and_nothing_is_replaced(checkout, convae):
     write(checkout / "notebooks" / "02_broken.ipynb", "first = 1\nsecond = first / 0")
+    write(checkout / "notebooks" / "04_small.ipynb", "print(bins)")
     before = files(checkout)
-    code, out, err = run(checkout, "figures")
+    code, out, err = convae("figures")
     assert code == 1 and out == ""
     assert "02_broken failed." in err and "first = 1\nsecond = first / 0\n" in err
     assert "ZeroDivisionError" in err and "division by zero" in err
@@ -161,23 +207,18 @@ def test_a_failing_cell_is_reported_and_nothing_is_replaced(checkout):
     (["--out", "figures/mine"], "that is where the committed ones are"),
     (["--only", "04,09"], "no notebook 09; there are 04_small"),
 ])
-def test_what_cannot_be_is_refused_before_anything_runs(checkout, arguments, says, monkeypatch):
-    for name, path in (("NOTEBOOKS", "notebooks"), ("FIGURES", "figures"), ("WORKSPACE", "build")):
-        monkeypatch.setattr(runner, name, checkout / path)
-    monkeypatch.chdir(checkout)
-    monkeypatch.setattr(sys, "argv", ["convae", "figures", *arguments])
+def test_what_cannot_be_is_refused_before_anything_runs(checkout, convae, arguments, says):
     before = files(checkout)
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert says in str(stopped.value)
+    code, _, err = convae("figures", *arguments)
+    assert code == 1 and says in err
     assert files(checkout) == before
     assert not (checkout / "build").exists() and not (checkout / "x").exists()
 
 
-def test_other_parameters_go_to_a_folder_of_their_own(checkout, tmp_path):
+def test_other_parameters_go_to_a_folder_of_their_own(checkout, convae, tmp_path):
     before = files(checkout)
     out = tmp_path / "my results"
-    code, _, err = run(checkout, "figures", "--only", "04", "-p", "bins=6", "--out", out)
+    code, _, err = convae("figures", "--only", "04", "-p", "bins=6", "--out", out)
     assert code == 0, err
     assert {p.name for p in out.iterdir()} == {
         "04_small.ipynb", "fig7.json", "fig7.png", "manifest.json"}
@@ -188,6 +229,7 @@ def test_other_parameters_go_to_a_folder_of_their_own(checkout, tmp_path):
 
 def test_an_interrupted_run_stops_its_kernels_and_leaves_all_as_it_was(checkout):
     sign = f"open({str(checkout / 'it runs')!r}, 'w').close()"
+    write(checkout / "notebooks" / "04_small.ipynb", "print(bins)")
     write(checkout / "notebooks" / "02_long.ipynb", f"import time\n{sign}\ntime.sleep(600)")
     before = files(checkout)
     process = start(checkout, "figures")
@@ -212,26 +254,26 @@ def test_a_full_disk_is_reported_and_leaves_all_as_it_was(checkout):
     def nothing_fits():  # every write beyond the first kilobyte of a file fails
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
+    write(checkout / "notebooks" / "04_small.ipynb", "print(1000 * 'fills the disk ')")
     before = files(checkout)
-    code, _, err = run(checkout, "figures", preexec_fn=nothing_fits)
-    assert code == 1
+    process = start(checkout, "figures", preexec_fn=nothing_fits)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
     assert "File too large" in err
     assert files(checkout) == before
 
 
-def test_papermill_runs_a_notebook_anywhere_and_writes_figures_only_where_told(checkout, tmp_path):
+def test_papermill_runs_a_notebook_anywhere_and_writes_figures_only_where_told(
+        checkout, tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
     before = files(checkout)
-    path = checkout / "notebooks" / "04_small.ipynb"
-
-    def papermill(*arguments):
-        return run(checkout, path, "out.ipynb", *arguments, module="papermill", cwd=elsewhere)
-
-    code, _, err = papermill("-p", "bins", "7")
-    assert code == 0, err
-    assert nbformat.read(elsewhere / "out.ipynb", 4).cells[-1].outputs[1].text == "7 bins\n"
+    path = str(checkout / "notebooks" / "04_small.ipynb")
+    done = CliRunner().invoke(papermill, [path, "out.ipynb", "-p", "bins", "7"])
+    assert done.exit_code == 0, done.output
+    assert nbformat.read("out.ipynb", 4).cells[-1].outputs[1].text == "7 bins\n"
     assert [p.name for p in elsewhere.iterdir()] == ["out.ipynb"]
-    code, _, err = papermill("-p", "bin", "7")
-    assert code != 0 and "04_small has no parameter 'bin'; it has bins" in err
+    done = CliRunner().invoke(papermill, [path, "out.ipynb", "-p", "bin", "7"])
+    assert "04_small has no parameter 'bin'; it has bins" in str(done.exception)
     assert files(checkout) == before
