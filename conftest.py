@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbFile
 
-from convae.reproduce.runner import collect, differences
+from convae.reproduce.runner import collect, differences, without_traces
 
 # A shell's background jobs inherit that Ctrl-C is ignored, and their children in turn; some tests
 # interrupt processes that they start.
@@ -42,8 +42,10 @@ class Notebook(IPyNbFile):
 
     def setup(self):
         self.folder = tempfile.TemporaryDirectory(prefix="convae-")
+        self.figures = Path(self.folder.name) / self.path.stem
+        self.figures.mkdir()
         with pytest.MonkeyPatch.context() as patch:  # the kernel inherits it
-            patch.setenv("CONVAE_FIGURES", self.folder.name)
+            patch.setenv("CONVAE_FIGURES", str(self.figures))
             super().setup()
 
     def teardown(self):
@@ -61,9 +63,9 @@ class Redrawn(pytest.Item):
             if run.test_outputs is None:
                 pytest.fail(f"{run.name} was not run")
             cell.outputs = run.test_outputs
-        folder = Path(self.parent.folder.name)
-        nbformat.write(executed, folder / self.path.name)
-        if found := differences(collect({self.path: folder})):
+        folder = self.parent.figures
+        nbformat.write(without_traces(executed, folder), folder / self.path.name)
+        if found := differences(collect(folder.parent)):
             pytest.fail("\n".join(found), pytrace=False)
 
     def reportinfo(self):

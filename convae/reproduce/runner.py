@@ -144,10 +144,14 @@ def reproduce() -> list[str]:
 
 def verify(only: str | None = None) -> list[str]:
     """Run notebooks again; returns where they differ from what is committed, as sentences."""
-    compared = _compared(execute(resolve(select(only), {})))
+    return differences(execute(resolve(select(only), {})))
+
+
+def differences(made: Made) -> list[str]:
+    """Where notebooks and figures differ from what is committed, as sentences."""
     sentences = []
-    for path, differences in compared.items():
-        sentences += [f"{path.relative_to(ROOT)}: {difference}" for difference in differences]
+    for path, found in _compared(made).items():
+        sentences += [f"{path.relative_to(ROOT)}: {difference}" for difference in found]
     return sentences
 
 
@@ -168,12 +172,17 @@ def execute(resolved: dict[Path, dict], weights: Path | None = None) -> Made:
         if failures:
             unchanged = "Figures, notebooks and weights are as they were."
             raise RunError("\n\n".join([*failures, unchanged]))
-        files, manifest = {}, {}
-        for path in sorted(Path(place).glob("*/*")):
-            if path.name == "manifest.json":
-                manifest |= read_json(path)
-            elif path.suffix == ".ipynb" or path.name.startswith("fig"):
-                files[path.name] = path.read_bytes()
+        return collect(Path(place))
+
+
+def collect(place: Path) -> Made:
+    """What executed notebooks made, each in a folder of `place`."""
+    files, manifest = {}, {}
+    for path in sorted(place.glob("*/*")):
+        if path.name == "manifest.json":
+            manifest |= read_json(path)
+        elif path.suffix == ".ipynb" or path.name.startswith("fig"):
+            files[path.name] = path.read_bytes()
     return Made(files, manifest)
 
 
@@ -233,11 +242,11 @@ def _run(path, values, folder, environment, clients) -> str | None:
             kept = WORKSPACE / "failed" / path.name
             write_atomically(kept, nbformat.writes(notebook))
             return f"{path.stem} failed. {error}\nThe notebook up to there: {kept}"
-    nbformat.write(_without_traces(notebook, folder), folder / path.name)
+    nbformat.write(without_traces(notebook, folder), folder / path.name)
     return None
 
 
-def _without_traces(notebook: NotebookNode, folder: Path) -> NotebookNode:
+def without_traces(notebook: NotebookNode, folder: Path) -> NotebookNode:
     """An executed notebook without what differs from one run to the next.
 
     Its metadata say which committed results it read.
