@@ -16,7 +16,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from convae._io import UserError, cache_dir, write_atomically
-from convae.data import load_mnist
 
 RETRIES = 1    # of a task that failed, for want of a network, say; a lost worker does not count
 PATIENCE = 30  # seconds that a scheduler is waited for
@@ -130,6 +129,8 @@ def sweep_studies(studies: dict[str, list[Task]], records: Path, *where) -> dict
 def _do(missing: dict[str, Task], files: dict[str, Path], scheduler, workers) -> list[str]:
     """Do tasks and write their records; returns a line about each that failed."""
     from distributed import as_completed
+
+    from convae.data import load_mnist  # needs torch, which a worker loads when a task needs it
 
     load_mnist(train=True)  # fetched once, before the processes need it
     # Tasks whose keys begin alike are one group to Dask. Of a large group a worker gets the next

@@ -1,6 +1,7 @@
 """Sweeps on real schedulers and workers.
 
-They are processes on the loopback interface, some of which are killed.
+They are processes on the loopback interface, some of which are killed. Workers import this file:
+what takes seconds to import is imported where it is needed.
 """
 
 import json
@@ -14,17 +15,15 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import psutil
 import pytest
-import torch
 from distributed import Client
 from threadpoolctl import threadpool_limits
 
-from convae import Recipe
 from convae._io import ROOT
-from convae.claims import measure
 from convae.reproduce import sweep as module
 from convae.reproduce.sweep import SweepError, Task, sweep, sweep_studies
 
@@ -99,9 +98,27 @@ def go_on_and_on(folder, seed):
 
 def measured(folder, seed, recipe):
     log(folder, "started", seed)
-    record = measure.run(recipe, held_out=59_000)
+    record = measure_on_few_images(recipe)
     log(folder, "finished", seed)
     return record
+
+
+def measure_on_few_images(recipe):
+    """All measurements, with as little of MNIST as can be."""
+    from convae.claims import measure
+    from convae.data import load_mnist
+
+    def few(train):
+        images, labels = load_mnist(train)
+        n = 2_500 if train else 1_000
+        return images[:n], labels[:n]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "training_set", cache(lambda: few(train=True)))
+        patch.setattr(measure, "test_set", cache(lambda: few(train=False)))
+        for name in ("predicted", "nearest_image", "predicted_by_nearest"):  # of all images, else
+            patch.setattr(measure, name, cache(getattr(measure, name).__wrapped__))
+        return measure.run(recipe, held_out=1_500)
 
 
 # Processes
@@ -179,6 +196,8 @@ def unreachable():
 @pytest.fixture
 def one_thread():
     """Sums in the workers' order, however many threads this process has."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with threadpool_limits(1):
@@ -293,7 +312,8 @@ def test_a_worker_killed_on_this_machine_is_replaced(tmp_path, monkeypatch):
 
 def test_records_are_those_of_measuring_here_though_a_worker_was_killed_in_a_task(
         scheduler, start_worker, one_thread, tmp_path):
-    # MNIST and all measurements, but as little training as can be
+    from convae import Recipe
+
     recipes = (Recipe.from_name("dense_vae_64d", hidden=50, epochs=1),
                Recipe.from_name("conv_ae_2d", channels=(2, 2, 2), epochs=1))
     tasks = make_tasks(measured, tmp_path, range(2))
@@ -307,7 +327,7 @@ def test_records_are_those_of_measuring_here_though_a_worker_was_killed_in_a_tas
         swept = pool.submit(sweep, tasks, records, scheduler)
         wait_until(lambda: any(pid == victim.pid for _, pid in logged(tmp_path, "started")))
         victim.kill()
-        here = [measure.run(recipe, held_out=59_000) for recipe in recipes]
+        here = [measure_on_few_images(recipe) for recipe in recipes]
         swept = swept.result()
     assert victim.wait() == -signal.SIGKILL
 
