@@ -60,7 +60,7 @@ def measure(device: str = "cuda", limit: float = LIMIT) -> dict:
 
 
 def measure_run(way: str, recipes: list[Recipe], device: str = "cuda") -> dict:
-    """Seconds from the call to trained models, their test losses, and the GPU's memory at most."""
+    """Seconds from the call to trained models, their test losses, and the most GPU memory held."""
     on_gpu = device == "cuda"
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
@@ -117,7 +117,8 @@ def report(results: dict | None):
     yield (f"On one {machine['gpu']} ({machine['memory_gib']:.0f} GiB; torch {machine['torch']}), "
            "in float32 throughout (TF32 is off). Seconds from the call to trained models: reading "
            "the data and recording the step are part of it, imports are not. The range is over "
-           f"{seeds} seeds for one model, and over {len(MANY)} for that many.\n")
+           f"{seeds} seeds for one model, and over {len(MANY)} for that many. Memory is the most "
+           "that torch held, what its libraries kept of the runs before included.\n")
     yield from table(settings)
     changed = [name for name in settings if name in SETTINGS
                and settings[name]["recipe"] != Recipe.from_dict(SETTINGS[name]).to_dict()]
@@ -141,7 +142,7 @@ def table(settings: dict):
         yield row("test loss", lambda s, way=way: spread(losses_of(s, way), 2))
         yield row("reach the target", lambda s, way=way: reached(s, way))
         yield row("images a second", lambda s, way=way: f"{images_a_second(s, way):,.0f}")
-        yield row("memory of the GPU at most", lambda s, way=way: f"{memory(s, way):.1f} GiB")
+        yield row("memory of the GPU", lambda s, way=way: f"{memory(s, way):.1f} GiB")
 
 
 def spread(values: list[float], digits: int) -> str:

@@ -14,6 +14,7 @@ of its kernels and the columns of pixels that they meet: faster here than groupe
 import copy
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import attrs
 import torch
@@ -284,10 +285,11 @@ def draw(recipe: ConvRecipe, generators, n: int, pinned: bool = False) -> tuple[
     noise = torch.empty((*shape, d), pin_memory=pinned)
 
     def draw_for_one(i):
-        order[:, i] = torch.randperm(n, generator=generators[i])[:order[:, i].numel()].view(
-            steps, -1)
-        for of_a_step in noise[:, i] if d else ():  # one after another, as a single model's
-            of_a_step.normal_(generator=generators[i])
+        batches = torch.randperm(n, generator=generators[i]).split(recipe.batch_size)[:steps]
+        order[:, i] = torch.stack(batches)
+        if d:
+            for of_a_step in noise[:, i]:  # one after another, as a single model's
+                of_a_step.normal_(generator=generators[i])
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(draw_for_one, range(len(generators))))
@@ -313,9 +315,17 @@ def train_together(recipes: list[ConvRecipe], images: Tensor | None = None,
         raise ValueError("recipes that differ in more than the seed cannot be trained together")
     x = check_images(load_mnist(train=True)[0] if images is None else images)
     device = find_device(device)
-    # A step can be recorded on any stream but the default one, so all is done on one beside it.
-    with torch.cuda.stream(torch.cuda.Stream(device) if device.type == "cuda" else None):
+    with torch.cuda.stream(side_stream(device) if device.type == "cuda" else None):
         return _train_together(recipes, x.float().to(device))
+
+
+@cache
+def side_stream(device: torch.device) -> torch.cuda.Stream:
+    """A stream beside the default one, where nothing can be recorded.
+
+    One for all trainings, as cuBLAS keeps memory for each stream that it has met.
+    """
+    return torch.cuda.Stream(device)
 
 
 def _train_together(recipes, x):
