@@ -38,10 +38,8 @@ def page(summary: dict, advice: str, rows: list[dict], calibration: np.ndarray,
         Those of the rows that are shown, each with its :func:`pictures`.
     """
     histogram = score_histogram(calibration, [row["score"] for row in rows], summary["threshold"])
-    articles = [(row, [_figure(name, pixels) for name, pixels in pictures_of_row.items()])
-                for row, pictures_of_row in shown]
-    return render(TEMPLATE, summary=summary, advice=advice, histogram=_svg(histogram),
-                  how=how(summary["view"], summary["in_place"]), shown=articles)
+    return render(TEMPLATE, summary=summary, advice=advice, histogram=_svg(histogram), shown=shown,
+                  how=how(summary["view"], summary["in_place"]), png=_png, scale=_scale)
 
 
 def how(view: str, in_place: bool) -> str:
@@ -136,18 +134,15 @@ def _shrunk(pixels):
     return np.asarray(picture)
 
 
-def _figure(name, pixels):
-    """A picture for the template: small ones are enlarged pixel by pixel."""
-    picture = Image.fromarray(pixels)
-    longest = max(picture.size)
-    if longest < MIN_SIDE:
-        factor = MIN_SIDE // longest
-        size = picture.width * factor, picture.height * factor
-        picture = picture.resize(size, Image.Resampling.NEAREST)
+def _scale(pixels) -> int:
+    """How many times a small picture is enlarged."""
+    return max(1, MIN_SIDE // max(pixels.shape[:2]))
+
+
+def _png(pixels) -> str:
     stream = io.BytesIO()
-    picture.save(stream, "png", optimize=True)
-    png = base64.b64encode(stream.getvalue()).decode()
-    return {"name": name, "png": png, "small": longest < MIN_SIDE}
+    Image.fromarray(pixels).save(stream, "png")
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 def _svg(figure) -> str:

@@ -69,14 +69,14 @@ def model(place):
 def of_photographs():
     """A model of 24 photographs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(views, "TILES", 4_000)
+        patch.setattr(views, "TILES", 600)
         return Inspector.fit(list(_photographs(24, 0)), seed=1, epochs=4, progress=False)
 
 
 @pytest.fixture
 def fit_quickly(monkeypatch):
     """:meth:`Inspector.fit` to few tiles, in one epoch unless said otherwise."""
-    monkeypatch.setattr(views, "TILES", 1_000)
+    monkeypatch.setattr(views, "TILES", 300)
 
     def fit(images, *arguments, epochs=1, **options):
         return Inspector.fit(list(images), *arguments, epochs=epochs, progress=False, **options)

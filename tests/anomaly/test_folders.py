@@ -11,10 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from convae.anomaly import folders
 from convae.anomaly.model import Inspector
+
+
+@pytest.fixture(autouse=True)
+def draw_no_histogram(monkeypatch):
+    """It takes most of a report's time, and is none of these tests' business."""
+    monkeypatch.setattr(folders.report, "score_histogram", lambda *_: Figure())
 
 
 def test_images_score_the_same_as_files_and_as_one_array(place, model, tmp_path):

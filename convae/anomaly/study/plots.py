@@ -263,10 +263,11 @@ def alarm_rates(rates: dict[float, dict[str, list]], expected: dict[float, tuple
             axes.plot([np.mean(values)] * 2, [y - 0.3, y + 0.3], color=INK, linewidth=2)
         axes.axvline(rate, color=INK, linestyle="--", linewidth=1)
         largest = max(expected[rate][1], *map(max, groups.values()))
-        axes.set(xlim=(0, 1.08 * largest), ylim=(len(groups) - 0.5, -0.5), yticks=[])
+        axes.set(xlim=(0, 1.08 * largest), ylim=(len(groups) - 0.5, -0.5))
+        names = [titles[group] for group in groups] if axes is row[0] else []
+        axes.set_yticks(range(len(groups)), names)
         axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
         panel_title(axes, "", f"asked for: {rate:.0%}")
-    row[0].set_yticks(range(len(titles)), map(titles.get, groups))
     return figure
 
 

@@ -5,9 +5,9 @@ from convae.anomaly.study import large_images
 
 
 def test_clear_stain_is_found_and_located(monkeypatch):
-    monkeypatch.setattr(views, "TILES", 2_000)
+    monkeypatch.setattr(views, "TILES", 500)
     stains = ("faint stain", "clear stain")
-    record = large_images.run("studs", 1, normal=20, unseen=6, chosen=stains, epochs=4)
+    record = large_images.run("studs", 1, normal=16, unseen=5, chosen=stains, epochs=2)
     assert tuple(record["defects"]) == stains
     faint, clear = record["defects"].values()
     assert list(clear["image_auroc"]) == [

@@ -54,7 +54,8 @@ def test_repair_is_the_share_of_the_squared_error_that_is_left():
     assert error_ratio(damaged / 2, damaged, clean) == pytest.approx(0.25)
 
 
-def test_a_median_repairs_single_pixels_and_no_gap():
+def test_a_median_repairs_single_pixels_and_no_gap(monkeypatch):
+    monkeypatch.setattr(localisation, "EACH_DIGIT", 5)
     found = without_a_network((2,))["repair"]
     assert found["median"]["salt 1"] > 1  # it blurs the strokes: more harm than two pixels do
     assert found["median"]["salt 5"] < found["median"]["salt 1"]
