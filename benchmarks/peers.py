@@ -8,7 +8,6 @@ import logging
 import tempfile
 import warnings
 from pathlib import Path
-from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +26,6 @@ from convae.training import train
 LEARNING_RATE, BATCH_SIZE = 1e-3, 128
 
 
-def build(recipe: Recipe) -> nn.Module:
-    """The recipe's model with ``torch.nn``'s own convolutions."""
-    with mock.patch.multiple("convae.models", Conv2d=nn.Conv2d, ConvTranspose2d=nn.ConvTranspose2d):
-        return recipe.build()
-
-
 def _loader():
     """The tutorials' way: torchvision's MNIST, each image made a tensor when it is asked for."""
     with tempfile.TemporaryDirectory() as folder:
@@ -49,14 +42,14 @@ def _loader():
 def plain(recipe: Recipe, epochs: int, on_epoch):
     """The loop of PyTorch's tutorials."""
     loader = _loader()
-    _loop(build(recipe), recipe, epochs, lambda: (x for x, _ in loader), on_epoch)
+    _loop(recipe.build(), recipe, epochs, lambda: (x for x, _ in loader), on_epoch)
 
 
 def in_memory(recipe: Recipe, epochs: int, on_epoch, model: nn.Module | None = None):
     """The same loop with its obvious fix: all images are one tensor in memory."""
     images, _ = convae.load_mnist(train=True)
     _loop(
-        model or build(recipe),
+        model or recipe.build(),
         recipe,
         epochs,
         lambda: (images[b] for b in torch.randperm(len(images)).split(BATCH_SIZE)),
@@ -89,7 +82,7 @@ def pythae(recipe: Recipe, epochs: int, on_epoch):
     from pythae.trainers import BaseTrainer, BaseTrainerConfig
     from pythae.trainers.training_callbacks import TrainingCallback
 
-    network = build(recipe)
+    network = recipe.build()
 
     class Encoder(BaseEncoder):
         def __init__(self):
@@ -148,7 +141,7 @@ def lightning(recipe: Recipe, epochs: int, on_epoch):
     class Module(pytorch_lightning.LightningModule):
         def __init__(self):
             super().__init__()
-            self.network = build(recipe)
+            self.network = recipe.build()
 
         def training_step(self, batch, _):
             x, _ = batch

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -13,7 +14,6 @@ from torch.nn.functional import conv2d, conv_transpose2d
 from benchmarks.peers import PEERS
 from benchmarks.quality import SETTINGS
 from convae._io import write_atomically
-from convae.fast.conv import transposed
 from convae.fast.parallel import parallel_map
 from convae.recipes import Recipe
 from convae.training import train
@@ -164,32 +164,54 @@ def peak(repeats: int = 30) -> dict:
 
 
 def passes(repeats: int = 30) -> dict:
-    """Operations per second on one core of a forward convolution, and of its transpose by PyTorch
-    and by convae.
+    """Operations per second on one core, by PyTorch and by convae, of convolutions ("forward"),
+    transposed ones and gradients of weights.
 
     For each of the three shapes between image and layer 4.
     """
     recipe = Recipe.from_dict(SETTINGS["2-D VAE, squared error"])
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    rates = {"forward": [], "transposed, PyTorch": [], "transposed, convae": []}
+    rates = defaultdict(list)
     for shape in shapes(recipe)[:3]:
-        *_, stride, padding, _ = shape
-        wide, weight = _operands(shape, recipe.batch_size)
-        narrow = conv2d(wide, weight, None, stride, padding)
-        for name, function in (
-            ("forward", lambda x=wide, w=weight, s=stride, p=padding: conv2d(x, w, None, s, p)),
-            (
-                "transposed, PyTorch",
-                lambda x=narrow, w=weight, s=stride, p=padding: conv_transpose2d(x, w, None, s, p),
-            ),
-            ("transposed, convae", lambda x=narrow, w=weight, p=padding: transposed(x, w, p)),
-        ):
-            rates[name].append(
-                2 * recipe.batch_size * connections(shape) / _fastest(function, repeats)
-            )
+        work = 2 * recipe.batch_size * connections(shape)
+        for name, function in _passes(shape, recipe.batch_size).items():
+            rates[name].append(work / _fastest(function, repeats))
     torch.set_num_threads(threads)
-    return rates
+    return dict(rates)
+
+
+def _passes(shape, batch_size) -> dict:
+    """Each pass of this shape as a function, by name."""
+    *_, stride, padding, _ = shape
+    wide, weight = _operands(shape, batch_size)
+    narrow = conv2d(wide, weight, None, stride, padding)
+    options = [stride, stride], [padding, padding], [1, 1], False, [0, 0], 1, [False, True, False]
+    weights = torch.ops.aten.convolution_backward
+    return {
+        "forward": lambda: conv2d(wide, weight, None, stride, padding),
+        "transposed, PyTorch": lambda: conv_transpose2d(narrow, weight, None, stride, padding),
+        "weights, PyTorch": lambda: weights(narrow, wide, weight, None, *options),
+        **_compiled_passes(wide, narrow, weight, padding),
+    }
+
+
+def _compiled_passes(wide, narrow, weight, padding) -> dict:
+    """The same by convae's kernels, with the images as the last axis."""
+    from convae.fast.calls import (  # needs Halide
+        as_it_is,
+        convolution,
+        transposed_convolution,
+        weight_gradient,
+    )
+
+    wide, narrow = (maps.permute(1, 2, 3, 0).contiguous() for maps in (wide, narrow))
+    x, g = as_it_is(wide), as_it_is(narrow)
+    return {
+        "forward, convae": convolution(x, weight, padding, torch.empty_like(narrow)),
+        "transposed, convae": transposed_convolution(g, weight, padding, torch.empty_like(wide)),
+        "weights, convae": weight_gradient(x, g, padding, torch.empty_like(weight)),
+    }
 
 
 def _operands(shape, batch_size) -> tuple[torch.Tensor, torch.Tensor]:

@@ -72,9 +72,15 @@ def loss(output: Output, x: Tensor, difference="squared_error", kl_weight=1.0) -
     tensor(196.)
     """
     check(difference=difference)
-    terms = {difference: DIFFERENCES[difference](output.reconstruction, x)}  # each (N,)
-    if output.mu is not None:
-        terms["KL divergence"] = kl_weight * kl_to_standard_normal(output.mu, output.sigma)
+    by_image = {difference: DIFFERENCES[difference](output.reconstruction, x)}
+    return objective(by_image, output.mu, output.sigma, kl_weight)
+
+
+def objective(difference: dict[str, Tensor], mu=None, sigma=None, kl_weight=1.0) -> Tensor:
+    """:func:`loss` where the `difference` of each image, ``(N,)``, by its name, is known."""
+    terms = dict(difference)  # each (N,)
+    if mu is not None:
+        terms["KL divergence"] = kl_weight * kl_to_standard_normal(mu, sigma)
     total = sum(terms.values()).mean()
     if not total.isfinite():
         raise ValueError(f"the loss is not finite: {_culprits(terms)}")

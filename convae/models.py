@@ -16,7 +16,6 @@ from torch.distributions import Normal
 from torch.nn.functional import softplus
 
 from convae.bounds import check, check_batch
-from convae.fast.conv import Conv2d, ConvTranspose2d
 
 KERNELS = (4, 4, 3, 3)   # from layer 1 to 2, 2 to 3, 3 to 4, 4 to z (section 3.2)
 PADDINGS = (1, 1, 0, 0)  # the paddings with which stride 2 gives the stated sizes
@@ -102,10 +101,10 @@ class ConvAE(Autoencoder):
             return nn.Sequential(convolution, *norm, nn.LeakyReLU(slope))
 
         def down(i, out):  # equation (1), with stride 2
-            return Conv2d(maps[i], out, KERNELS[i], STRIDE, PADDINGS[i])
+            return nn.Conv2d(maps[i], out, KERNELS[i], STRIDE, PADDINGS[i])
 
         def up(i, into):   # the same connections, read from right to left
-            return ConvTranspose2d(into, maps[i], KERNELS[i], STRIDE, PADDINGS[i])
+            return nn.ConvTranspose2d(into, maps[i], KERNELS[i], STRIDE, PADDINGS[i])
 
         # Each layer draws its initial weights when it is built: this order is the seed.
         encoder = nn.Sequential(*(block(down(i, maps[i + 1]), layer=i + 2) for i in range(3)))

@@ -11,8 +11,9 @@ from torch.optim.lr_scheduler import ConstantLR, OneCycleLR
 from tqdm import trange
 
 from convae.data import check_images, load_mnist
+from convae.fast import compiled
 from convae.fast.muon import Muon
-from convae.losses import loss
+from convae.losses import loss, objective
 from convae.recipes import Recipe
 
 
@@ -58,11 +59,19 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, *
         x = x.float().to(device)           # (N, 1, 28, 28)
         model = recipe.build().to(device)
 
-        def objective(batch):              # (B,), indices
-            images = x[batch.to(device)]   # (B, 1, 28, 28)
-            return loss(model(images), images, recipe.difference, recipe.kl_weight)
+        step = None                            # the same, compiled, where that is possible
+        if recipe.architecture == "conv" and device.type == "cpu":
+            step = compiled(model.train(), recipe.difference, progress)
 
-        history = fit(model, objective, len(x), recipe, model.bottleneck_parameters(), progress)
+        def value(batch: Tensor) -> Tensor:    # of indices (B,) the loss
+            images = x[batch.to(device)]       # (B, 1, 28, 28)
+            if step is None:
+                return loss(model(images), images, recipe.difference, recipe.kl_weight)
+            difference, *posterior = step(images)
+            terms = {recipe.difference: difference}
+            return objective(terms, *posterior, kl_weight=recipe.kl_weight)
+
+        history = fit(model, value, len(x), recipe, model.bottleneck_parameters(), progress)
     return Trained(model.cpu().eval(), history)
 
 

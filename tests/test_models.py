@@ -10,7 +10,6 @@ from torch.distributions import Normal
 from torch.nn.functional import pad
 
 from convae import ConvAE, ConvVAE, DenseAE, DenseVAE
-from convae.fast.conv import Conv2d, ConvTranspose2d
 from convae.losses import loss
 
 MODELS = [ConvAE, ConvVAE]
@@ -99,8 +98,8 @@ def test_leaky_relu_follows_each_hidden_layer_and_no_other(cls):
 def test_normalisation_stands_between_convolution_and_activation():
     kinds = [type(m) for m, _ in trace(ConvAE(2), images())]
     assert [kinds[i - 1:i + 2] for i, kind in enumerate(kinds) if kind is nn.BatchNorm2d] == [
-        [Conv2d, nn.BatchNorm2d, nn.LeakyReLU]] * 2 + [[ConvTranspose2d, nn.BatchNorm2d,
-                                                        nn.LeakyReLU]] * 2
+        [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU]] * 2 + [
+        [nn.ConvTranspose2d, nn.BatchNorm2d, nn.LeakyReLU]] * 2
 
 
 @pytest.mark.parametrize("cls", MODELS)

@@ -8,11 +8,10 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks import chart, detect, peers, quality, report, scaling, speed
-from convae import ConvVAE, Recipe, load_mnist, loss
+from convae import Recipe, load_mnist, loss
 from convae._io import ROOT
 from convae.reproduce.readme import replace_block
 
@@ -103,16 +102,6 @@ def test_the_peak_and_the_passes_are_measured():
 def test_what_was_measured_is_not_measured_again(tmp_path):
     assert speed._once(tmp_path, "a", lambda: {"seconds": 1}) == {"seconds": 1}
     assert speed._once(tmp_path, "a", lambda: pytest.fail("measured again")) == {"seconds": 1}
-
-
-def test_peers_train_pytorchs_own_layers_of_the_same_model():
-    recipe = Recipe.from_name("conv_vae_2d")
-    model, ours = peers.build(recipe).eval(), ConvVAE(2).eval()
-    kinds = {type(m) for m in model.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))}
-    assert kinds == {nn.Conv2d, nn.ConvTranspose2d}
-    ours.load_state_dict(model.state_dict())
-    x = torch.rand(3, 1, 28, 28)
-    torch.testing.assert_close(model(x).reconstruction, ours(x).reconstruction)
 
 
 def test_the_table_has_a_row_for_every_peer_and_a_column_for_every_setting(summary):
