@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
 
 from convae.claims import results
-from convae.plots.style import FAINT, INK, new_figure, panel_title
+from convae.plots.style import FAINT, INK, new_figure, open_axes, panel_title
 
 HOLDS, FAILS = "#1f6fd0", "#e76300"  # and filled against hollow, for those who see no colours
 GREYS = ListedColormap(["#f1f1f1", "#a9a9a9", "#4f4f4f"])
@@ -24,12 +24,15 @@ SHIFTED = (
 MODELS = (("#1f6fd0", "o"), ("#e76300", "s"), ("#832db6", "D"))  # in the curves of shifts
 
 
+@open_axes
 def forest(claims: dict) -> Figure:
     """Every criterion: its effect, the interval over the seeds, and the threshold to pass."""
-    rows = [(name, criterion) for name, claim in claims.items() for criterion in claim["criteria"]]
-    ratios = [row for row in rows if row[1]["unit"] == "times"]
-    others = [row for row in rows if row[1]["unit"] != "times"]
-    figure = new_figure(10, 1.8 + 0.2 * len(rows))
+    ratios, others = [], []
+    for name, claim in claims.items():
+        for criterion in claim["criteria"]:
+            rows = ratios if criterion["unit"] == "times" else others
+            rows.append((name, criterion))
+    figure = new_figure(10, 1.8 + 0.2 * (len(ratios) + len(others)))
     above, below = figure.subplots(2, 1, height_ratios=(len(ratios) + 2, len(others) + 2))
     _forest_panel(above, ratios)
     above.grid(axis="x", color="#eeeeee")
@@ -42,6 +45,7 @@ def forest(claims: dict) -> Figure:
     return figure
 
 
+@open_axes
 def criteria_of(claim: dict) -> Figure:
     """One claim: a strip for each criterion, with every seed, the interval and the threshold."""
     criteria = claim["criteria"]
@@ -61,7 +65,7 @@ def criteria_of(claim: dict) -> Figure:
         side = "<" if criterion["below"] else ">"
         title = f"{criterion['measured']}  ({side} {criterion['threshold']:g})"
         axes.set_title(title, loc="left", fontsize=9, color=INK)
-        _hide_spines(axes, "top", "right", "left")
+        axes.spines.left.set_visible(False)
     return figure
 
 
@@ -97,6 +101,7 @@ def all_universes(claims: dict, universes: list[dict]) -> Figure:
     return figure
 
 
+@open_axes
 def specification_curve(name: str, claim: dict, universes: list[dict]) -> Figure:
     """One claim's primary effect in all universes, in ascending order, above their choices.
 
@@ -112,8 +117,6 @@ def specification_curve(name: str, claim: dict, universes: list[dict]) -> Figure
     colours = np.where(_passes(criterion)[order], HOLDS, FAILS)
     _choices_in_order(below, choices, universes, order, colours)
     below.set(xlim=(-0.7, len(universes) - 0.3), xticks=[], xlabel="universes, by effect")
-    _hide_spines(above, "top", "right")
-    _hide_spines(below, "top", "right")
     key = ("circles: universes, dots: their seeds, dashed: the threshold, "
            "grey: the interval of the default choices")
     panel_title(above, "", f"{name}: {criterion['measured']}\n{key}")
@@ -131,10 +134,10 @@ def explained(claims: dict) -> Figure:
     shares = np.zeros((len(criteria), len(choices) + 1))
     significant = np.zeros(shares.shape, bool)
     for y, criterion in enumerate(criteria.values()):
-        universes = criterion["universes"]
-        of_choices = universes["choices"].values()
-        shares[y] = [*(choice["explains"] for choice in of_choices), universes["seeds_explain"]]
-        significant[y, :-1] = [choice["p"] < 0.05 for choice in of_choices]
+        for x, choice in enumerate(criterion["universes"]["choices"].values()):
+            shares[y, x] = choice["explains"]
+            significant[y, x] = choice["p"] < 0.05
+        shares[y, -1] = criterion["universes"]["seeds_explain"]
     figure = new_figure(10, 0.3 * len(criteria) + 1)
     axes = figure.subplots()
     _cells(axes, shares, "Blues", criteria, fontweight="bold")
@@ -151,6 +154,7 @@ def explained(claims: dict) -> Figure:
     return figure
 
 
+@open_axes
 def shift_curves(curves: dict, shifts) -> Figure:
     """What shifts do to convolutional and to fully connected models.
 
@@ -172,7 +176,6 @@ def shift_curves(curves: dict, shifts) -> Figure:
             axes.fill_between(shifts, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.set(xlabel="shift in pixels", xticks=shifts, ylim=(0, None))
         panel_title(axes, "", SHIFTED[k])
-        _hide_spines(axes, "top", "right")
     panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=len(curves), frameon=False)
@@ -194,7 +197,7 @@ def _forest_panel(axes, rows):
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.set_axisbelow(True)
-    _hide_spines(axes, "top", "right", "left")
+    axes.spines.left.set_visible(False)
 
 
 def _estimate(axes, y, criterion):
@@ -264,10 +267,6 @@ def _write_beside(axes, texts, fontsize):
         axes.text(right + 0.4, y + 0.5, text, va="center", fontsize=fontsize, color=INK)
 
 
-def _hide_spines(axes, *sides):
-    axes.spines[list(sides)].set_visible(False)
-
-
 def _log_axis(axes, which="x"):
     axis = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": "log"})
@@ -280,8 +279,12 @@ def _log_axis(axes, which="x"):
 
 def _with_universes(claims):
     """The primary criteria of the claims that were followed through universes."""
-    primary = {name: claim["criteria"][0] for name, claim in claims.items()}
-    return {name: criterion for name, criterion in primary.items() if criterion["universes"]}
+    followed = {}
+    for name, claim in claims.items():
+        primary, *_ = claim["criteria"]
+        if primary["universes"]:
+            followed[name] = primary
+    return followed
 
 
 def _choices(criteria):

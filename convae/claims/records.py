@@ -7,7 +7,7 @@ README's table of claims follow from them in seconds.
 import json
 from pathlib import Path
 
-from convae._io import to_json, write_all_atomically
+from convae._io import read_json, to_json, write_all_atomically
 from convae.claims import measure, results
 from convae.claims.design import REPLICATES, STUDIES, RunKey
 from convae.claims.statements import CLAIMS, Records
@@ -18,7 +18,6 @@ from convae.reproduce.sweep import Task, sweep_studies
 RECORDS = Path(__file__).parent / "records"
 PAGE = Path(__file__).with_name("README.md")
 TEMPLATE = Path(__file__).with_name("page.md.j2")
-FAMILIES = tuple(field for field in Records._fields if field != "baseline")
 
 
 def load(study: str) -> dict[str, dict]:
@@ -32,7 +31,7 @@ def load(study: str) -> dict[str, dict]:
 
 def load_baseline() -> dict:
     """The committed record of what no training changes."""
-    return json.loads((RECORDS / "baseline.json").read_text(encoding="utf-8"))
+    return read_json(RECORDS / "baseline.json")
 
 
 def records_of(study: str) -> dict[tuple[int | None, int], Records]:
@@ -43,15 +42,14 @@ def records_of(study: str) -> dict[tuple[int | None, int], Records]:
 def grouped(tasks: dict[RunKey, Task], records: dict[str, dict],
             baseline: dict) -> dict[tuple[int | None, int], Records]:
     """Records by universe and seed; those of models that are not trained yet are left out."""
-    families: dict = {}
-    for run, task in tasks.items():
+    by_place = {}
+    # A study has either the default choices alone, whose universe is None, or universes alone.
+    for run, task in sorted(tasks.items(), key=lambda item: (item[0].universe or 0, item[0].seed)):
         if task.key in records:
             place = (run.universe, run.seed)
-            families.setdefault(place, {name: {} for name in FAMILIES})
-            families[place][run.family][run.name] = records[task.key]
-    # A study has either the default choices alone, whose universe is None, or universes alone.
-    order = sorted(families, key=lambda place: (place[0] or 0, place[1]))
-    return {place: Records(**families[place], baseline=baseline) for place in order}
+            of_place = by_place.setdefault(place, Records({}, {}, {}, {}, baseline))
+            getattr(of_place, run.family)[run.name] = records[task.key]
+    return by_place
 
 
 def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler: str | None = None,
@@ -84,7 +82,7 @@ def sweep_and_publish(studies: list[str], folder: Path | None = None, scheduler:
 
 def publish() -> list[str]:
     """Write what follows from the committed records; returns what was written."""
-    written = readme.publish(results.CLAIMS, claims_json(), _readme_block)
+    written = readme.publish(results.CLAIMS, claims_json(), results.readme_block)
     page = readme.changes("figures/claims.json", page_block(), PAGE)
     write_all_atomically(page)
     return [*written, *map(str, page)]
@@ -106,14 +104,10 @@ def verdicts_of_first_replicate() -> dict[str, str]:
     """Each claim's verdict if the universes had been trained from one seed only."""
     universes = records_of("universes")
     first = {place: of for place, of in universes.items() if place[1] == REPLICATES[0]}
+    claims = results.load()["claims"]
     verdicts = {}
     for name, claim in CLAIMS.items():
-        holds = [criterion["holds"] for criterion in results.load()["claims"][name]["criteria"]]
+        holds = [criterion["holds"] for criterion in claims[name]["criteria"]]
         effects = over_universes(claim.criteria[0], first)
         verdicts[name] = verdict(holds, effects and effects["share"])
     return verdicts
-
-
-def _readme_block():
-    results.load.cache_clear()  # the file was written anew
-    return results.readme_block()

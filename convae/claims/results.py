@@ -1,12 +1,10 @@
 """What ``figures/claims.json`` holds, read and put in words: for notebooks, and for the README."""
 
-import json
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from convae._io import FIGURES
+from convae._io import FIGURES, read_json
 from convae.evaluation.intervals import Estimate
 from convae.reproduce.notebook import Notebook
 from convae.reproduce.output import show_table
@@ -17,10 +15,9 @@ README_TEMPLATE = Path(__file__).with_name("readme.md.j2")
 FORMATS = {"share": ".1%", "times": ".2f", "number": ".2f"}  # of effects, by unit
 
 
-@cache
 def load() -> dict:
     """The content of ``figures/claims.json``."""
-    return json.loads(CLAIMS.read_text(encoding="utf-8"))
+    return read_json(CLAIMS)
 
 
 def effect(criterion: dict) -> str:

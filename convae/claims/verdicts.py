@@ -12,6 +12,8 @@
   text**, whatever the default choices say.
 """
 
+from itertools import chain, product
+
 import numpy as np
 from scipy.stats import f as f_distribution
 from scipy.stats import false_discovery_control
@@ -48,7 +50,7 @@ def evaluate(seeds: dict[tuple, Records], universes: dict[tuple, Records]) -> di
     measured = {}
     for name, claim in CLAIMS.items():
         measured[name] = [over_seeds(criterion, records) for criterion in claim.criteria]
-    _decide([result for criteria in measured.values() for result in criteria])
+    _decide(list(chain.from_iterable(measured.values())))
     failed = failed_trainings(universes)
     failed_universes = {training["universe"] for training in failed}
     claims = {}
@@ -128,16 +130,13 @@ def over_universes(criterion: Criterion, universes: dict[tuple, Records],
     A universe's effect is the mean over its seeds, the same for all. `failed` are universes to
     leave out of a second share. None if the universes lack one of the criterion's models.
     """
-    by_universe = _effects_by_universe(criterion, universes)
-    if not by_universe:
+    numbers, by_seed = _effects_by_universe(criterion, universes)  # (U,) and (U, seeds)
+    if not numbers:
         return None
-    numbers = sorted(by_universe)
-    by_seed = np.array([by_universe[number] for number in numbers], float)  # (universes, seeds)
-    effects = np.array([_mean(criterion.unit, of_seeds) for of_seeds in by_seed])
+    effects = _mean(criterion.unit, by_seed)
     passes = effects < criterion.threshold if criterion.below else effects > criterion.threshold
     kept = ~np.isin(numbers, list(failed))
-    rows = design()
-    choices = _main_effects(criterion.unit, effects, passes, [rows[number] for number in numbers])
+    choices = _main_effects(criterion.unit, effects, passes, np.array(design())[numbers])
     return {
         "effects": effects,
         "by_seed": by_seed,
@@ -158,16 +157,18 @@ def _decide(criteria):
 
 
 def _effects_by_universe(criterion, universes):
+    """The universes' numbers, and the effect in each of their rows with each seed."""
     by_universe = {}
     try:
         for (universe, _), records in universes.items():
             by_universe.setdefault(universe, []).append(criterion.effect(records))
     except KeyError:  # needs models that are trained with the default choices only
-        return {}
-    if len({len(values) for values in by_universe.values()}) > 1:
+        return [], None
+    if len(set(map(len, by_universe.values()))) > 1:
         raise ValueError("universes have different numbers of seeds; do their sweep to its end: "
                          "convae sweep universes")
-    return by_universe
+    numbers = sorted(by_universe)
+    return numbers, np.array(list(map(by_universe.get, numbers)), float)
 
 
 def _main_effects(unit, effects, passes, rows):
@@ -178,23 +179,24 @@ def _main_effects(unit, effects, passes, rows):
     """
     scaled = _scale(unit, effects)
     total = _sum_of_squares(scaled)
-    choices = {}
+    choices, explained, freedom_left = {}, 0.0, len(effects) - 1
     for name, values in CHOICES.items():
-        between, levels = 0.0, []
+        fitted, levels = np.zeros_like(scaled), []
         for value in values:
             chosen = np.array([row[name] == value for row in rows])
-            between += chosen.sum() * (scaled[chosen].mean() - scaled.mean()) ** 2
+            fitted[chosen] = scaled[chosen].mean()
             effect, share = _mean(unit, effects[chosen]), passes[chosen].mean()
             levels.append({"value": value, "effect": effect, "share": share})
-        choices[name] = {"explains": float(between / total) if total else 0.0, "levels": levels}
-    explained = sum(choice["explains"] for choice in choices.values())
+        explains = _sum_of_squares(fitted) / total if total else 0.0
+        choices[name] = {"explains": explains, "levels": levels}
+        explained += explains
+        freedom_left -= len(values) - 1
     unexplained = max(0.0, 1 - explained) if total else 1.0
-    freedom = {name: len(values) - 1 for name, values in CHOICES.items()}
-    freedom_left = len(effects) - 1 - sum(freedom.values())
     mean_square_left = max(unexplained / freedom_left, 1e-12)
-    for name, choice in choices.items():
-        ratio = choice["explains"] / freedom[name] / mean_square_left
-        p = f_distribution.sf(ratio, freedom[name], freedom_left)
+    for choice in choices.values():
+        freedom = len(choice["levels"]) - 1
+        ratio = choice["explains"] / freedom / mean_square_left
+        p = f_distribution.sf(ratio, freedom, freedom_left)
         choice["p"] = min(1.0, len(CHOICES) * float(p))
     return choices
 
@@ -219,13 +221,13 @@ def _sum_of_squares(values):
 
 
 def _interval(unit, values):
-    estimate = mean_with_t_interval(_scale(unit, values))
-    effect, low, high = (_unscale(unit, value) for value in estimate)
-    return {"effect": effect, "low": low, "high": high}
+    estimate = _unscale(unit, mean_with_t_interval(_scale(unit, values)))
+    return dict(zip(("effect", "low", "high"), estimate, strict=True))
 
 
 def _mean(unit, values):
-    return _unscale(unit, np.mean(_scale(unit, values)))
+    """Of effects over their last axis."""
+    return _unscale(unit, np.mean(_scale(unit, values), -1))
 
 
 def _scale(unit, values):
@@ -233,8 +235,8 @@ def _scale(unit, values):
     return np.log(values) if unit == "times" else np.asarray(values, float)
 
 
-def _unscale(unit, value):
-    return float(np.exp(value)) if unit == "times" else float(value)
+def _unscale(unit, values):
+    return np.exp(values) if unit == "times" else np.asarray(values)
 
 
 def _tails(records, family, name, images):
@@ -258,9 +260,8 @@ def _controls(records):
     They must find nothing (1-NN: one in ten, by chance).
     """
     controls = {}
-    for key in CONTROLS:
-        controls[key] = {}
-        for d in (2, 3):
-            latent = [of_seed.conv[f"ae_{d}d"]["latent"] for of_seed in records]
-            controls[key][f"{d}d"] = [numbers[f"{key}_permuted"] for numbers in latent]
+    for key, d in product(CONTROLS, (2, 3)):
+        latent = [of_seed.conv[f"ae_{d}d"]["latent"] for of_seed in records]
+        of_seeds = [numbers[f"{key}_permuted"] for numbers in latent]
+        controls.setdefault(key, {})[f"{d}d"] = of_seeds
     return controls

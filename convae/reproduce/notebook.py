@@ -1,17 +1,17 @@
 """What every notebook does: check its parameters, load its models, publish its figures."""
 
-import ast
 import hashlib
 import json
 import os
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from torch import nn
 
-from convae._io import ROOT, to_json, write_all_atomically, write_atomically
+from convae._io import ROOT, read_json, to_json, write_all_atomically, write_atomically
 from convae.data.download import MD5
 from convae.pretrained import load_or_train, load_pretrained
 from convae.recipes import Recipe
@@ -57,8 +57,8 @@ class Notebook:
         The shipped ones, unless a parameter (seed, epochs, …) differs from what they were trained
         with: then trained the first time, about a minute each, and kept in the cache.
         """
-        choices = {name: self.parameters.get(name) for name in CHOICES}
-        choices = {name: value for name, value in choices.items() if value is not None}
+        fields = self.parameters.keys() & CHOICES
+        choices = {n: self.parameters[n] for n in fields if self.parameters[n] is not None}
         recipes = {n: Recipe.from_name(n, **choices) for n in names if n != "classifier"}
         models = dict(zip(recipes, load_or_train(*recipes.values()), strict=True))
         if "classifier" in names:
@@ -101,15 +101,11 @@ class Notebook:
         self.measured |= measured
         if not (folder := os.environ.get("CONVAE_FIGURES")):
             return
-        content = {
-            "figure": name,
-            "shows": shows,
-            "measured": measured,
-            "tolerance": TOLERANCE | (tolerance or {}),
-            "numbers": numbers,
-        }
+        tolerance = TOLERANCE | (tolerance or {})
+        content = {"figure": name, "shows": shows, "measured": measured, "tolerance": tolerance,
+                   "numbers": numbers}
         manifest = Path(folder) / "manifest.json"
-        entries = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+        entries = read_json(manifest) if manifest.exists() else {}
         entries[name] = self._provenance()
         write_all_atomically({
             Path(folder) / f"{name}.png": to_png(figure),
@@ -118,24 +114,20 @@ class Notebook:
         })
 
     def _provenance(self) -> dict:
-        versions = {name: version(name) for name in VERSIONS_OF}
         weights = {name: model.card["sha256"] for name, model in sorted(self._models.items())}
-        provenance = {
+        results = {"results_sha256": self._results} if self._results else {}
+        versions = dict(zip(VERSIONS_OF, map(version, VERSIONS_OF), strict=True))
+        return {
             "notebook": f"notebooks/{self.name}.ipynb",
             "parameters": self.parameters,
             "weights_sha256": weights,
             "data_md5": MD5 if weights else {},
-            "results_sha256": self._results,
+            **results,
             "versions": {"python": platform.python_version(), **versions},
         }
-        if not self._results:
-            del provenance["results_sha256"]
-        return provenance
 
 
 def _injected(inputs: list[str]) -> list[str]:
     """The names that papermill assigned, in the cell that it puts after the notebook's own."""
-    cells = [ast.parse(source) for source in inputs if source.startswith("# Parameters\n")]
-    assignments = [a for cell in cells for a in cell.body if isinstance(a, ast.Assign)]
-    names = [target.id for assignment in assignments for target in assignment.targets]
-    return [name for name in names if not name.startswith("PAPERMILL_")]
+    cells = "\n".join(source for source in inputs if source.startswith("# Parameters\n"))
+    return re.findall(r"^(?!PAPERMILL_)(\w+) = ", cells, re.MULTILINE)

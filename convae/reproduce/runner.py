@@ -52,17 +52,18 @@ class Made(NamedTuple):
 
 def select(only: str | None = None) -> list[Path]:
     """The notebooks whose numbers or names `only` lists, such as ``02,05``; all if None."""
-    notebooks = {path.stem: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
+    notebooks = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     if not notebooks:
         raise RunError(f"there are no notebooks in {NOTEBOOKS}: run this from a checkout")
     if only is None:
-        return list(notebooks.values())
-    by_number = {name[:2]: path for name, path in notebooks.items()}
+        return notebooks
     selected = set()
     for item in map(str.strip, only.split(",")):
-        if item not in notebooks | by_number:
-            raise RunError(f"no notebook {item or 'named'}; there are {', '.join(notebooks)}")
-        selected.add((notebooks | by_number)[item])
+        matching = {path for path in notebooks if item in (path.stem, path.stem[:2])}
+        if not matching:
+            there = ", ".join(path.stem for path in notebooks)
+            raise RunError(f"no notebook {item or 'named'}; there are {there}")
+        selected |= matching
     return sorted(selected)
 
 
@@ -121,7 +122,7 @@ def figures(only: str | None = None, values: dict | None = None,
     made = execute(resolved)
     contents = _committed(made) if out is None else _in_folders(made, out, out)
     write_all_atomically(contents)
-    return [str(path) for path in contents]
+    return list(map(str, contents))
 
 
 def reproduce() -> list[str]:
@@ -139,7 +140,7 @@ def reproduce() -> list[str]:
             contents[old.with_suffix(".json")] = new.with_suffix(".json").read_bytes()
     write_all_atomically(contents)
     shutil.rmtree(folder)
-    return [str(path) for path in contents]
+    return list(map(str, contents))
 
 
 def verify(only: str | None = None) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from convae._io import UserError, cache_dir, write_atomically
+from convae._io import UserError, cache_dir, read_json, write_atomically
 
 RETRIES = 1    # of a task that failed, for want of a network, say; a lost worker does not count
 PATIENCE = 30  # seconds that a scheduler is waited for
@@ -100,7 +100,7 @@ def sweep(
     if failures:
         raise SweepError("\n".join([f"{len(failures)} of {len(files)} tasks failed (the records of "
                                     f"the others are kept in {folder}):", *failures]))
-    return {key: json.loads(file.read_text(encoding="utf-8")) for key, file in files.items()}
+    return {key: read_json(file) for key, file in files.items()}
 
 
 def sweep_studies(studies: dict[str, list[Task]], records: Path, *where) -> dict[Path, str]:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import psutil
@@ -246,6 +247,32 @@ def test_an_interrupted_run_stops_its_kernels_and_leaves_all_as_it_was(checkout)
     assert not psutil.wait_procs(children, timeout=20)[1]
     assert files(checkout) == before
     assert not (checkout / "build").exists()
+
+
+def test_ending_a_kernel_ends_what_it_started_and_no_other_process():
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    code = ("import subprocess, sys, time; subprocess.Popen(sys.argv[1:]);"
+            "print('started', flush=True); time.sleep(600)")
+    other = subprocess.Popen(sleep)
+    kernel = subprocess.Popen([sys.executable, "-c", code, *sleep], stdout=subprocess.PIPE)
+    try:
+        kernel.stdout.readline()
+        started = psutil.Process(kernel.pid).children()
+        provisioner = SimpleNamespace(pid=kernel.pid)
+        runner._kill_kernel(SimpleNamespace(km=SimpleNamespace(provisioner=provisioner)))
+        assert kernel.wait(timeout=60)
+        assert started and not psutil.wait_procs(started, timeout=60)[1]
+        assert other.poll() is None
+    finally:
+        kernel.kill()
+        other.kill()
+        kernel.communicate()
+        other.wait()
+
+
+def test_a_kernel_that_was_never_started_needs_no_end():
+    runner._kill_kernel(SimpleNamespace(km=None))
+    runner._kill_kernel(SimpleNamespace(km=SimpleNamespace(provisioner=None)))
 
 
 def test_a_full_disk_is_reported_and_leaves_all_as_it_was(checkout):
