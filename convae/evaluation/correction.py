@@ -54,10 +54,11 @@ def corrected_regions(
 
 
 def _region(kind, amount, inside):
-    row, column = ndimage.center_of_mass(amount * inside)
     rows, columns = np.nonzero(inside)
+    changes = amount[inside]
+    mass = changes.sum()
+    row, column = rows @ changes / mass, columns @ changes / mass
     radius = np.hypot(rows - row, columns - column).max() + 0.5  # to the pixel's edge
-    mass = amount[inside].sum()
     return Region(kind, len(rows), float(mass), (float(column), float(row)), float(radius))
 
 
