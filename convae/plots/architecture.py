@@ -72,14 +72,14 @@ def _draw_equation(canvas, o, n):
     one = sum_at_one_unit(o, n)
     weights = n.convolution.weight.detach()[one.plane]  # (planes q, kernel, kernel)
     limits = strongest(o.values), strongest(weights)
-    start = window_start(n, one.row, one.column)
-    aside = one.column + (2 if one.column + 2 < n.width else -2)
-    start_aside = window_start(n, one.row, aside)
+    aside = one.column + 2 if one.column + 2 < n.width else one.column - 2
+    start, start_aside = (window_start(n, one.row, column) for column in (one.column, aside))
 
     plane_p = canvas.planes(n.sums[one.plane, None], 712, 270, 24, strongest(n.sums))
     unit = plane_p.window(0, one.row, one.column, 1)
     for q in range(min(o.maps, PLANES_DRAWN)):
-        plane = canvas.planes(o.values[q, None], 93, 154 + 135 * q, 9, limits[0])
+        top = 154 + 135 * q
+        plane = canvas.planes(o.values[q, None], 93, top, 9, limits[0])
         y = plane.box.y
         kernel = canvas.planes(weights[q, None], 345, y - 10 * n.kernel, 20, limits[1])
         window = plane.window(0, *start, n.kernel)
@@ -94,7 +94,7 @@ def _draw_equation(canvas, o, n):
 
     canvas.text(MARGIN, 36, "Equation (1) at one unit", **HEADING)
     canvas.name(156, 97, f"layer $\\mathit{{O}}$: {o.name}", f"{o.maps} planes $q$ of {o.size}")
-    canvas.name(385, 97, "weights", f"{n.kernel}×{n.kernel}, stride {n.stride}")
+    canvas.name(385, 97, "weights", f"{n.window}, stride {n.stride}")
     canvas.name(796, 97, f"layer $\\mathit{{N}}$: {n.name}", f"{n.maps} planes $p$ of {n.size}")
     canvas.text(796, 465, f"$N_p$,  $p = {one.plane + 1}$", **FORMULA)
     canvas.text(712, 530, "dashed: another unit,\nthe same weights", ha="left")
@@ -124,16 +124,20 @@ def _draw_fields(canvas, network):
     padded = picture.window(0, -padding, -padding, image.height + 2 * padding)
     canvas.box(padded, facecolor="#e0e0e0", edgecolor="none", zorder=0)
     canvas.text(padded.x, padded.bottom - around / 2, "padding")
+    names = padded.right + 25
     for place, layer in enumerate(reversed(seeing)):
         first, _ = layer.sees.span((layer.height - 1) // 2)
         field = picture.window(0, first, first, layer.sees.size)
-        x, y = padded.right + 25, padded.top + 10 + 85 * place
+        y = 98 + 85 * place
+        size = layer.sees.size
         canvas.box(field, linewidth=1.6)
-        canvas.arrow((field.right, field.top), (x - 6, y), **LEADER)
-        canvas.name(x, y, layer.name, f"{layer.sees.size}×{layer.sees.size} pixels", ha="left")
+        canvas.arrow((field.right, field.top), (names - 6, y), **LEADER)
+        canvas.name(names, y, layer.name, f"{size}×{size} pixels", ha="left")
 
-    growth = [f"{o.sees.size} + {n.kernel - 1}·{o.sees.step} = {n.sees.size}"
-              for o, n in pairwise(network)]
+    growth = []
+    for before, layer in pairwise(network):
+        size, step, _ = before.sees
+        growth.append(f"{size} + {layer.kernel - 1}·{step} = {layer.sees.size}")
     canvas.text(left, 36, "What one unit sees of the image", **HEADING)
     canvas.text(left, 742, GROWTH, ha="left")
     canvas.text(left, 820, ",   ".join(growth), ha="left")
@@ -144,10 +148,10 @@ def autoencoder(model: ConvAE, image: Tensor) -> Figure:
     network = layers(model, image)
     difference = _difference(network)
     canvas = Canvas(WIDTH, HEIGHT)
-    _draw_heading(canvas, "Convolutional autoencoder", f"difference  =  {difference:.1f}")
+    title = f"Convolutional autoencoder, {model.latent_dim}-D"
+    _draw_heading(canvas, title, f"difference  =  {difference:.1f}")
     encoder, decoder = _draw_network(canvas, network)
-    count = f"{model.latent_dim} value{'s' * (model.latent_dim > 1)}"
-    z = _draw_vector(canvas, 1640, MIDDLE, network[4].values, f"$z$: {count}")
+    z = _draw_vector(canvas, 1640, MIDDLE, network[4].values, "$z$")
     _connect(canvas, encoder, z._replace(bottom=z.y), "⟶", network[4])
     _connect(canvas, decoder, z._replace(top=z.y), "⟵", network[5])
     return canvas.figure
@@ -171,7 +175,8 @@ def variational_autoencoder(model: ConvVAE, image: Tensor, epsilon: Tensor) -> F
     kl = kl_to_standard_normal(mu[None], sigma[None]).item()
     loss = f"difference + $D_{{KL}}$  =  {difference:.1f} + {kl:.1f}"
     canvas = Canvas(WIDTH, HEIGHT)
-    _draw_heading(canvas, "Convolutional variational autoencoder", loss)
+    title = f"Convolutional variational autoencoder, {model.latent_dim}-D"
+    _draw_heading(canvas, title, loss)
     encoder, decoder = _draw_network(canvas, network)
 
     left, right = 1518, 1680
@@ -180,11 +185,10 @@ def variational_autoencoder(model: ConvVAE, image: Tensor, epsilon: Tensor) -> F
     canvas.box(posterior, edgecolor=LOSS, path_effects=None)
     divergence = r"$D_{KL}\,[\,N(\mu, \sigma)\;\Vert\;N(0, 1)\,]$"
     canvas.text(posterior.x, posterior.top - 26, divergence, color=LOSS, **FORMULA)
-    count = f"{model.latent_dim} value{'s' * (model.latent_dim > 1)}"
-    _draw_vector(canvas, left, above, mu, rf"$\mu$: {count}")
-    _draw_vector(canvas, right, above, sigma, rf"$\sigma$: {network[5].activation}")
-    z = _draw_vector(canvas, left, below, mu + epsilon * sigma,
-                     r"$z = \mu + \varepsilon \cdot \sigma$")
+    draw = mu + epsilon * sigma
+    _draw_vector(canvas, left, above, mu, r"$\mu$")
+    _draw_vector(canvas, right, above, sigma, rf"$\sigma$, {network[5].activation}")
+    z = _draw_vector(canvas, left, below, draw, r"$z = \mu + \varepsilon \cdot \sigma$")
     noise = _draw_vector(canvas, right, below, epsilon, r"$\varepsilon \sim N(0, 1)$")
     _connect(canvas, encoder, posterior, "⟶", network[4])
     _connect(canvas, decoder, z, "⟵", network[6])
@@ -222,7 +226,7 @@ def _draw_network(canvas, network):
     canvas.text(MARGIN + PITCH, MIDDLE - 18, ENCODER, ha="left")
     canvas.text(MARGIN + PITCH, MIDDLE + 18, DECODER, ha="left")
     for place, (mark, colour) in enumerate(KEY.items()):
-        canvas.text(MARGIN + 270 * place, HEIGHT - 30, mark, color=colour, ha="left")
+        canvas.text(MARGIN + 290 * place, HEIGHT - 30, mark, color=colour, ha="left")
     parameters = sum(layer.parameters for layer in network)
     note = f"colours: each layer on its own scale  ·  {parameters:,} parameters"
     canvas.text(WIDTH - MARGIN, HEIGHT - 30, note, ha="right")
@@ -288,9 +292,8 @@ def _connect(canvas, layer_4, vector, arrow, made):
 
 
 def _draw_convolution(canvas, x, y, arrow, made):
-    lines = (arrow, f"{made.kernel}×{made.kernel}", f"stride {made.stride}",
-             f"padding {made.padding}")
-    canvas.text(x, y, "\n".join(lines))
+    lines = f"{arrow}\n{made.window}\nstride {made.stride}\npadding {made.padding}"
+    canvas.text(x, y, lines)
 
 
 def _draw_vector(canvas, x, y, values, caption):
@@ -302,7 +305,7 @@ def _draw_vector(canvas, x, y, values, caption):
     box = Box(x - 55, y - 55, x + 55, y + 55)
     canvas.box(box, edgecolor=INK, linewidth=1, path_effects=None)
     canvas.text(x, y, _with_minus("\n".join(numbers)))
-    canvas.text(x, box.bottom + 22, caption, size=10.5)
+    canvas.text(x, box.bottom + 22, caption, size=11)
     return box
 
 

@@ -151,4 +151,4 @@ class Canvas:
 def strongest(values) -> float:
     """The value with the strongest colour: nearly the largest, so that one outlier does not pale
     the rest."""
-    return max(float(np.quantile(np.abs(values), 0.995)), 1e-6)
+    return max(float(np.quantile(np.abs(np.asarray(values)), 0.995)), 1e-6)

@@ -2,13 +2,13 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
 
 from convae.plots.style import FAINT, INK, TEST, TRAIN, new_figure, open_axes, panel_title
 
 SETS = {"training images": TRAIN, "unseen images": TEST}
 X_TITLE = "reconstruction error: squared difference, summed over the pixels"
-RATIO_TICKS = np.array([0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10])
+RATIO_TICKS = FixedLocator([0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10])
 
 
 @open_axes
@@ -29,8 +29,8 @@ def error_histograms(shares, edges, zoomed_shares, zoomed_edges, sizes, percenti
     figure = new_figure(12, 4.6)
     everything, tail = figure.subplots(1, 2)
     _draw_histogram(everything, shares, edges, sizes, decimals=0)
-    panel_title(everything, "a", "all errors")
     _draw_histogram(tail, zoomed_shares, zoomed_edges, sizes, decimals=2)
+    panel_title(everything, "a", "all errors")
     panel_title(tail, "b", f"the errors above the training images' percentile {percentile:g}")
     return figure
 
@@ -63,12 +63,11 @@ def tail_ratios(percentiles, ratios) -> Figure:
     errors = value - low, high - value
     axes.errorbar(places, value, errors, fmt="o", color=INK, capsize=4, markersize=6)
     axes.set_yscale("log")
-    bottom, top = axes.get_ylim()
-    for place, ratio in zip(places, value, strict=True):
-        height = np.clip(ratio, bottom, top)  # 0 stands at the edge
-        axes.annotate(f"{ratio:.2f}", (place, height), (9, 0), textcoords="offset points",
-                      va="center", fontsize=9, color=INK)
-    axes.set_yticks(RATIO_TICKS[(RATIO_TICKS >= bottom) & (RATIO_TICKS <= top)])
+    heights = np.clip(value, *axes.get_ylim())  # 0 stands at the edge
+    beside = {"xytext": (9, 0), "textcoords": "offset points", "va": "center"}
+    for place, height, ratio in zip(places, heights, value, strict=True):
+        axes.annotate(f"{ratio:.2f}", (place, height), fontsize=9, color=INK, **beside)
+    axes.yaxis.set_major_locator(RATIO_TICKS)
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xticks(places, [f"largest {100 - p:.3g} %" for p in percentiles])

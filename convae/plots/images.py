@@ -73,8 +73,9 @@ def grids(
 def _draw_panel(axes, panel):
     cmap, low = (SIGNED, -1) if panel.signed else ("gray_r", 0)
     axes.imshow(montage(panel), cmap=cmap, vmin=low, vmax=1, interpolation="nearest")
+    corners = _corners(panel)
     for mark in panel.marks:
-        axes.add_patch(_patch(panel, mark))
+        axes.add_patch(_patch(mark, corners[mark.image]))
     if panel.outlines is not None:
         places = montage(panel._replace(images=panel.outlines.float()))
         axes.contour(places, [0.5], colors=[INK], linewidths=0.6)
@@ -89,11 +90,11 @@ def _name_rows(axes, names):
 
 
 def _draw_legend(figure, meanings):
+    look = {"ls": "none", "markerfacecolor": "none", "markersize": 9, "markeredgewidth": 1.6}
     handles = []
     for (shape, colour), text in meanings.items():
         marker = "o" if shape == "circle" else "s"
-        handles.append(Line2D([], [], ls="none", marker=marker, color=colour, label=text,
-                              markerfacecolor="none", markersize=9, markeredgewidth=1.6))
+        handles.append(Line2D([], [], marker=marker, color=colour, label=text, **look))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False,
                   labelcolor=INK)
 
@@ -119,15 +120,8 @@ def _corners(panel):
     return np.stack([x, y], axis=1)
 
 
-def _centre(panel, mark):
-    x, y = _corners(panel)[mark.image]
-    return x + mark.centre[0], y + mark.centre[1]
-
-
-def _patch(panel, mark):
-    x, y = _centre(panel, mark)
+def _patch(mark, corner):
     look = {"fill": False, "edgecolor": mark.colour, "linewidth": 1.6, "clip_on": False}
     if mark.shape == "circle":
-        return Circle((x, y), mark.radius, **look)
-    half = mark.radius - 1
-    return Rectangle((x - half, y - half), 2 * half, 2 * half, **look)
+        return Circle(tuple(corner + mark.centre), mark.radius, **look)
+    return Rectangle(corner - 0.5, SIDE, SIDE, **look)  # imshow counts from pixels' middles

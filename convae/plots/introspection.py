@@ -1,9 +1,5 @@
-"""What a live model is made of: read from its modules while an image passes through them (Figs. 1
-to 3).
-
-Nothing here is typed from the paper: a model with other channels, another slope or other normalised
-layers is described as what it is.
-"""
+"""What a live model is made of, read from its modules as an image passes through them (Figs. 1 to
+3): one with other channels, slope or normalised layers is described as what it is."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -20,11 +16,8 @@ FACTS = ("part", "name", "maps", "height", "width", "kernel", "stride", "padding
 
 
 class Field(NamedTuple):
-    """Receptive field along one axis: unit k sees `size` pixels of the image, from ``start + k ·
-    step`` on.
-
-    Pixels outside the image are padding.
-    """
+    """Receptive field along one axis: unit k sees `size` pixels of the image and its padding, from
+    ``start + k · step`` on."""
 
     size: int
     step: int
@@ -66,6 +59,11 @@ class Layer:
         """Height × width, such as ``14×14``."""
         return f"{self.height}×{self.width}"
 
+    @property
+    def window(self) -> str:
+        """The kernel's height × width, such as ``4×4``."""
+        return f"{self.kernel}×{self.kernel}"
+
     def facts(self) -> dict:
         """All but the tensors and the module, as JSON holds it."""
         facts = {name: getattr(self, name) for name in FACTS}
@@ -80,7 +78,7 @@ def layers(model: ConvAE, image: Tensor, epsilon: Tensor | None = None) -> list[
     Parameters
     ----------
     model : ConvAE or ConvVAE
-        Read in ``eval()`` mode, whatever mode it is in.
+        Read in ``eval()`` mode, whatever mode it is in; any other model is a TypeError.
     image : Tensor
         One image, ``(1, 28, 28)`` in [0, 1].
     epsilon : Tensor, optional
@@ -89,13 +87,8 @@ def layers(model: ConvAE, image: Tensor, epsilon: Tensor | None = None) -> list[
     Returns
     -------
     list of Layer
-        The input (layer 1), the encoder's layers, z (or μ and σ), the decoder's layers down to the
-        output (layer 1).
-
-    Raises
-    ------
-    TypeError
-        If the model is not one of the convolutional ones.
+        The input (layer 1), the encoder's layers 2 to 4, z (or μ and σ), the decoder's layers 4 to
+        1 (the output).
     """
     if not isinstance(model, ConvAE):
         raise TypeError(f"model must be a ConvAE or a ConvVAE, got {type(model).__name__}")
@@ -105,18 +98,18 @@ def layers(model: ConvAE, image: Tensor, epsilon: Tensor | None = None) -> list[
         network.append(_layer("encoder", f"layer {number}", modules, network[-1]))
     features = network[-1]
     if isinstance(model, ConvVAE):
-        mu = _layer("latent", "μ", [model.to_mu], features)
-        sigma = _layer("latent", "σ", [model.to_sigma], features)
-        sigma = replace(sigma, values=softplus(sigma.sums), activation="softplus")
-        noise = 0 if epsilon is None else epsilon.view_as(mu.values)
-        z = replace(mu, values=mu.values + noise * sigma.values)
-        network += [mu, sigma]
+        z = _layer("latent", "μ", [model.to_mu], features)
+        linear = _layer("latent", "σ", [model.to_sigma], features)
+        sigma = replace(linear, values=softplus(linear.sums), activation="softplus")
+        network += [z, sigma]
+        if epsilon is not None:
+            z = replace(z, values=z.values + epsilon.view_as(z.values) * sigma.values)
     else:
         z = _layer("latent", "z", [model.to_z], features)
         network.append(z)
     before, stages = z, _stages(model.decoder)
-    for number, modules in zip(range(len(stages), 0, -1), stages, strict=True):
-        before = _layer("decoder", f"layer {number}", modules, before)
+    for number, modules in enumerate(stages):
+        before = _layer("decoder", f"layer {len(stages) - number}", modules, before)
         network.append(before)
     return network
 
@@ -141,13 +134,12 @@ def _layer(part, name, modules, before):
     geometry = convolution.kernel_size[0], convolution.stride[0], convolution.padding[0]
     sees = None if part == "decoder" else before.sees.after(*geometry)
     *norms, activation = rest or [None]
+    normalised = type(norms[0]).__name__ if norms else None
     # LeakyReLU(negative_slope=0.01) is said shorter
     said = activation and repr(activation).replace("negative_slope=", "").removesuffix("()")
-    return Layer(
-        part, name, *values.shape, values, sees, *geometry,
-        normalised=type(norms[0]).__name__ if norms else None, activation=said,
-        parameters=sum(map(count, modules)), sums=sums[0], convolution=convolution,
-    )
+    parameters = sum(map(count, modules))
+    return Layer(part, name, *values.shape, values, sees, *geometry, normalised, said, parameters,
+                 sums[0], convolution)
 
 
 class Sum(NamedTuple):
@@ -168,9 +160,9 @@ def sum_at_one_unit(before: Layer, layer: Layer) -> Sum:
     the units at that place, it is the one with the largest sum.
     """
     windows = _windows(before.values, layer)  # (planes q, kernel², units)
-    sees_padding = _windows(torch.ones_like(before.values), layer).amin((0, 1)) == 0
-    variance = windows.var(1).sum(0).masked_fill(sees_padding, -1)
-    place = int(variance.argmax())
+    inside = _windows(torch.ones_like(before.values), layer).amin((0, 1))  # 0 where padding is seen
+    variance = windows.var(1).sum(0)
+    place = int(torch.where(inside > 0, variance, -1).argmax())
     row, column = divmod(place, layer.width)
     sums = layer.sums[:, row, column]
     plane = int(sums.argmax())

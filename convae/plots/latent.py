@@ -8,7 +8,7 @@ from mpl_toolkits.mplot3d.proj3d import proj_transform
 
 from convae.plots.style import DIGIT_COLOURS, FAINT, HALO, INK, new_figure, panel_title
 
-MARGIN = 1.04
+MARGIN = 0.02  # around the points
 NAME_SIZE = 15                # of the digits' names, in points
 NAME_DISTANCE = 17.25         # between the middles of two of them
 ELEVATION, AZIMUTH = 22, -55  # degrees: where 3-D spaces are seen from
@@ -39,11 +39,12 @@ def latent_spaces(spaces: dict, labels, model: str, beside: tuple | None = None)
     labels = np.asarray(labels)
     figure = new_figure(6 * len(spaces), 5.9)
     for number, (d, z) in enumerate(spaces.items(), 1):
-        axes = _add_axes(figure, number, len(spaces), d)
-        _scatter(axes, z, labels, 2.5, limits_of(z))
-        _name_clusters(axes, np.array([_median(z, labels, digit) for digit in range(10)]))
-        count = f": {len(z):,} unseen digits" if number == 1 else ""
-        panel_title(axes, " ab"[number], f"{model}, {d}-D latent space{count}")
+        axes = _scatter(figure, (1, len(spaces), number), z, labels, 2.5, limits_of(z))
+        _name_clusters(axes, z, labels)
+        title = f"{model}, {d}-D latent space"
+        if number == 1:
+            title += f": {len(z):,} unseen digits"
+        panel_title(axes, " ab"[number], title)
         if d == 2 and beside is not None:
             _clouds_on_the_same_axes(axes, (z, model), beside)
     digits = [Patch(color=colour, label=str(d)) for d, colour in enumerate(DIGIT_COLOURS)]
@@ -65,30 +66,27 @@ def on_the_same_axes(clouds: dict, labels) -> Figure:
     labels = np.asarray(labels)
     figure = new_figure(3.4 * len(clouds), 3.7)
     for number, (title, z) in enumerate(clouds.items(), 1):
-        d = z.shape[1]
-        alike = [cloud for cloud in clouds.values() if cloud.shape[1] == d]
-        axes = _add_axes(figure, number, len(clouds), d)
-        _scatter(axes, z, labels, 1, limits_of(np.concatenate(alike)))
+        alike = [cloud for cloud in clouds.values() if cloud.shape == z.shape]
+        limits = limits_of(np.concatenate(alike))
+        axes = _scatter(figure, (1, len(clouds), number), z, labels, 1, limits)
         panel_title(axes, "", title)
     return figure
 
 
-def _add_axes(figure, number, count, d):
-    return figure.add_subplot(1, count, number, projection="3d" if d == 3 else None)
-
-
-def _scatter(axes, z, labels, size, limits):
-    """Points ``(N, d)`` on axes of equal scale."""
+def _scatter(figure, place, z, labels, size, limits):
+    """Points ``(N, d)`` in new axes of equal scale."""
+    deep = z.shape[1] == 3
+    axes = figure.add_subplot(*place, projection="3d" if deep else None)
     order = np.random.default_rng(0).permutation(len(z))  # no digit always on top
-    colours = np.array(DIGIT_COLOURS)[labels[order]]
-    flat = {"depthshade": False} if z.shape[1] == 3 else {}
-    axes.scatter(*z[order].T, s=size, c=colours, linewidths=0, alpha=0.75, **flat)
-    for axis, lower, upper in zip(AXES, *limits, strict=False):
+    points = axes.scatter(*z[order].T, s=size, linewidths=0, alpha=0.75)
+    points.set_color(np.array(DIGIT_COLOURS)[labels[order]])
+    low, high = limits
+    for (axis, name), lower, upper in zip(AXES.items(), low, high, strict=False):
         axes.set(**{f"{axis}lim": (lower, upper)})
-        getattr(axes, f"set_{axis}label")(AXES[axis], color=INK)
+        getattr(axes, f"set_{axis}label")(name, color=INK)
     axes.tick_params(labelsize=8, colors="#555555")
-    if z.shape[1] == 3:
-        low, high = limits
+    if deep:
+        points.set_depthshade(False)
         axes.set_box_aspect(high - low)
         axes.locator_params(nbins=4)
         axes.view_init(ELEVATION, AZIMUTH)
@@ -97,23 +95,21 @@ def _scatter(axes, z, labels, size, limits):
         axes.grid(color="#eeeeee")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
+    return axes
 
 
 def limits_of(z):
     """The box that holds all the points, a little wider: its lowest and its highest corner."""
     low, high = z.min(0), z.max(0)
-    middle, half = (low + high) / 2, (high - low) * MARGIN / 2
-    return middle - half, middle + half
+    margin = MARGIN * (high - low)
+    return low - margin, high + margin
 
 
-def _median(z, labels, digit):
-    return np.median(z[labels == digit], axis=0)
-
-
-def _name_clusters(axes, places):
-    """Write each digit at its place, moved just far enough that no two overlap, with a line back to
-    where it belongs."""
-    if places.shape[1] == 3:
+def _name_clusters(axes, z, labels):
+    """Write each digit at its points' median, moved just far enough that no two overlap, with a
+    line back to where it belongs."""
+    places = np.array([np.median(z[labels == digit], axis=0) for digit in range(10)])
+    if z.shape[1] == 3:
         places = np.stack(proj_transform(*places.T, axes.get_proj())[:2], 1)
     axes.apply_aspect()
     points = axes.transData.transform(places) * 72 / axes.figure.dpi
@@ -145,9 +141,9 @@ def _clouds_on_the_same_axes(axes, own, other):
     inset = axes.inset_axes((0.745, 0.745, 0.255, 0.255))
     for (cloud, _), colour in ((other, FAINT), (own, INK)):
         inset.scatter(*cloud.T, s=0.4, c=colour, linewidths=0)
-    low, high = limits_of(np.concatenate([own[0], other[0]]))
-    (left, right), (bottom, top) = np.stack([low, high], 1)
-    inset.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")
+    limits = limits_of(np.concatenate([own[0], other[0]]))
+    inset.axis(np.ravel(limits, "F"))  # left, right, bottom, top
+    inset.set(xticks=[], yticks=[], aspect="equal")
     inset.set_title("on the same axes:", fontsize=7.5, color=INK, pad=3)
     inset.text(0.03, 0.02, f"{own[1]} black, {other[1]} grey", transform=inset.transAxes,
                fontsize=6.5, color=INK)
@@ -168,7 +164,7 @@ def decoded_planes(planes: dict) -> Figure:
     colours = ListedColormap(list(CELL_KINDS.values()))
     for (above, below), (title, plane) in zip(panels.T, planes.items(), strict=True):
         coarse, pictures, fine, clear = plane
-        extent = np.stack([coarse.low, coarse.high], 1).ravel()  # left, right, bottom, top
+        extent = np.ravel([coarse.low, coarse.high], "F")  # left, right, bottom, top
         above.imshow(_montage(pictures, len(coarse.counts)), "gray_r", vmin=0, vmax=1)
         panel_title(above, "", f"{title}: the plane, decoded")
         kinds = clear + 2 * (fine.counts > 0)

@@ -12,31 +12,22 @@ def confusion_matrix(counts) -> Figure:
     colour is the row's share."""
     figure = new_figure(6, 5.4)
     axes = figure.subplots()
-    shares = _off_diagonal_shares(counts)
-    image = axes.imshow(shares, cmap="Blues", vmin=0)
+    rows = counts.sum(1, keepdims=True)
+    shares = counts / np.maximum(rows, 1)
+    np.fill_diagonal(shares, np.nan)  # uncoloured
     dark = shares > 0.6 * np.nanmax(shares)
     for (row, column), count in np.ndenumerate(counts):
-        axes.text(
-            column, row, str(count), ha="center", va="center", fontsize=8,
-            fontweight="bold" if row == column else None,
-            color="white" if dark[row, column] else INK,
-        )
+        weight = "bold" if row == column else None
+        colour = "white" if dark[row, column] else INK
+        axes.text(column, row, str(count), ha="center", va="center", fontsize=8, weight=weight,
+                  color=colour)
     axes.set(xlabel="the output reads", xticks=range(10))
     axes.set(ylabel="the input reads", yticks=range(10))
     axes.spines[:].set_visible(False)
-    in_per_cent = PercentFormatter(1, decimals=0)
+    image = axes.imshow(shares, cmap="Blues", vmin=0)
     label = "share of the row, misrecognised"
-    figure.colorbar(image, format=in_per_cent, label=label, shrink=0.8)
+    figure.colorbar(image, format=PercentFormatter(1, 0), label=label, shrink=0.8)
     return figure
-
-
-def _off_diagonal_shares(counts):
-    """Each count's share of its row; NaN on the diagonal and in empty rows."""
-    counts = np.asarray(counts, float)
-    totals = counts.sum(1, keepdims=True)
-    shares = counts / np.where(totals > 0, totals, np.nan)
-    np.fill_diagonal(shares, np.nan)
-    return shares
 
 
 @open_axes
@@ -58,7 +49,8 @@ def misrecognition_by_place(edges, shares, sizes) -> Figure:
     places = np.arange(len(sizes))
     value, low, high = np.array(shares).T
     axes.bar(places, value, color=MISREAD, alpha=0.55, width=0.75)
-    axes.errorbar(places, value, [value - low, high - value], fmt="none", color=INK, capsize=4)
+    errors = value - low, high - value
+    axes.errorbar(places, value, errors, fmt="none", color=INK, capsize=4)
     for place, size, top in zip(places, sizes, high, strict=True):
         axes.text(place, top + 0.02, f"{size:,}", ha="center", fontsize=8, color=INK)
     names = [f"{a:.0%} – {b:.0%}" for a, b in zip(edges[:-1], edges[1:], strict=True)]

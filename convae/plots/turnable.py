@@ -46,24 +46,24 @@ def turnable_latent_spaces(spaces: dict, labels, images: Tensor, outputs: dict, 
     -------
     plotly.graph_objects.Figure
     """
+    labels = np.asarray(labels)
     scenes = [{"type": "scene"}] * len(spaces)
     figure = make_subplots(1, len(spaces), specs=[scenes], subplot_titles=list(spaces))
     for column, (title, z) in enumerate(spaces.items(), 1):
-        for digit in range(10):
-            first = np.flatnonzero(np.asarray(labels) == digit)[:each]
+        for digit, colour in enumerate(DIGIT_COLOURS):
+            first = np.flatnonzero(labels == digit)[:each]
             pictures = map(in_dots, images[first], outputs[title][first])
-            points = _points(z[first], str(digit), list(pictures), in_legend=column == 1)
-            figure.add_trace(points, 1, column)
+            points = _points(z[first], str(digit), colour, list(pictures))
+            figure.add_trace(points.update(showlegend=column == 1), 1, column)
         figure.update_scenes(_scene(*limits_of(z)), col=column)
     return figure.update_layout(LAYOUT)
 
 
-def _points(z, digit, pictures, in_legend):
+def _points(z, digit, colour, pictures):
     x, y, z = z.round(3).T.tolist()  # numbers, not bytes: they are compared with a tolerance
     return go.Scatter3d(
-        x=x, y=y, z=z, mode="markers", marker={"color": DIGIT_COLOURS[int(digit)], "size": 2},
-        name=digit, legendgroup=digit, showlegend=in_legend,
-        text=pictures, hovertemplate=f"%{{text}}<extra>{digit}</extra>",
+        x=x, y=y, z=z, mode="markers", marker={"color": colour, "size": 2}, name=digit,
+        legendgroup=digit, text=pictures, hovertemplate=f"%{{text}}<extra>{digit}</extra>",
     )
 
 

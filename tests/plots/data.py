@@ -51,3 +51,8 @@ COUNTS = confusion(
 
 def panel(n=30, marks=(), **kwargs):
     return Grid("digits", pictures(n), list(marks), break_before=20, **kwargs)
+
+
+def build(kind, *args, **kwargs):
+    torch.manual_seed(0)
+    return kind(*args, **kwargs).eval()
