@@ -1,6 +1,8 @@
 """Are false-alarm rates kept, and what is found then? A threshold chosen on some normal digits,
 tried on others."""
 
+from itertools import product
+
 import torch
 
 from convae._io import key_of
@@ -30,30 +32,36 @@ def run(digit: int, seed: int) -> dict:
     (images, labels), (test, test_labels) = load_mnist(train=True), load_mnist(train=False)
     normal = images[labels == digit]
     normal = normal[torch.randperm(len(normal), generator=torch.Generator().manual_seed(seed))]
-    detector = Detector.fit(normal[2 * HELD_OUT:], seed=seed, progress=False)
-    calibration, unseen = normal[:2 * HELD_OUT].split(HELD_OUT)
+    calibration, unseen, rest = normal.tensor_split((HELD_OUT, 2 * HELD_OUT))
+    detector = Detector.fit(rest, seed=seed, progress=False)
     same = test_labels == digit
     groups = {"unseen": unseen, "test_normal": test[same], "test_anomalous": test[~same]}
-    for kind in KINDS:
-        for level in LEVELS:
-            groups[f"{kind} {level}"] = make_defects(test[same][:DAMAGED], kind, level)[0]
-    scores = {name: detector.all_scores(group) for name, group in groups.items()}
-    rates: dict[str, dict] = {str(rate): {} for rate in RATES}
-    for score, of_calibration in detector.all_scores(calibration).items():
-        p = {name: p_values(of_calibration, of_group[score]) for name, of_group in scores.items()}
-        for rate in RATES:
-            rates[str(rate)][score] = _shares({name: p[name] <= rate for name in groups})
+    for kind, level in product(KINDS, LEVELS):
+        groups[kind, level], _ = make_defects(test[same][:DAMAGED], kind, level)
+    normal_scores = detector.all_scores(calibration)
+    p: dict[str, dict] = {score: {} for score in normal_scores}
+    for name, group in groups.items():
+        for score, of_group in detector.all_scores(group).items():
+            p[score][name] = p_values(normal_scores[score], of_group)
+    rates = {}
+    for rate in RATES:
+        rates[str(rate)] = {score: _shares(of_score, rate) for score, of_score in p.items()}
     return {"digit": digit, "seed": seed, "rates": rates}
 
 
-def _shares(alarms: dict) -> dict:
+def _shares(p: dict, rate: float) -> dict:
     """Shares of alarms in each group, and of those in the test images that are right."""
+    alarms = {name: of_group <= rate for name, of_group in p.items()}
     share = {name: round(float(of_group.mean()), 6) for name, of_group in alarms.items()}
-    true, false = int(alarms["test_anomalous"].sum()), int(alarms["test_normal"].sum())
+    true, false = alarms["test_anomalous"].sum(), alarms["test_normal"].sum()
     return {
         "unseen": share["unseen"],
         "test_normal": share["test_normal"],
         "test_anomalous": share["test_anomalous"],
-        "precision": round(true / max(1, true + false), 6),
-        "defects": {kind: [share[f"{kind} {level}"] for level in LEVELS] for kind in KINDS},
+        "precision": round(float(true / max(1, true + false)), 6),
+        "defects": {kind: _by_level(share, kind) for kind in KINDS},
     }
+
+
+def _by_level(share, kind):
+    return [share[kind, level] for level in LEVELS]

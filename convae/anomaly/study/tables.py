@@ -3,6 +3,9 @@ tables made of these."""
 
 import json
 import tomllib
+from functools import reduce
+from itertools import product
+from operator import getitem
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,6 @@ from convae.anomaly.conformal import expected_rate
 from convae.anomaly.study import false_alarms, large_images, localisation, one_class, results
 from convae.anomaly.study.textures import TEXTURES
 from convae.dense import hidden_like_conv
-from convae.evaluation.defects import KINDS
 from convae.evaluation.intervals import mean_with_t_interval
 from convae.recipes import Recipe
 from convae.reproduce import readme
@@ -37,9 +39,8 @@ def one_class_tasks() -> list[Task]:
     baselines."""
     tasks = []
     for data, seeds in DATA_SETS.items():
-        for cls in range(10):
-            tasks.append(one_class.task(data, "one", cls, seeds))
-            tasks.append(one_class.task(data, "one", cls, seeds=0))
+        for cls, of_seeds in product(range(10), (seeds, 0)):
+            tasks.append(one_class.task(data, "one", cls, of_seeds))
     return tasks
 
 
@@ -162,43 +163,35 @@ def protocol(records: list[dict], data: str, latent_dim: int = 16) -> dict:
 def alarm_rates(records: list[dict]) -> dict:
     """By rate and score: means over digits with intervals, each digit's shares, and the shares of
     defects found by level."""
-    records = sorted(records, key=lambda record: record["digit"])
-    n = false_alarms.HELD_OUT
-    table = {}
-    for rate in false_alarms.RATES:
-        by_digit = [record["rates"][str(rate)] for record in records]
-        scores = {}
-        for score in by_digit[0]:
-            scores[score] = _shares([of_digit[score] for of_digit in by_digit])
-        table[str(rate)] = {"expected": list(expected_rate(n, rate, n)), "scores": scores}
+    by_digit = sorted(records, key=lambda record: record["digit"])
+    n, table = false_alarms.HELD_OUT, {}
+    for rate in map(str, false_alarms.RATES):
+        at_rate = _column(by_digit, "rates", rate)
+        scores = {score: _shares(_column(at_rate, score)) for score in at_rate[0]}
+        table[rate] = {"expected": list(expected_rate(n, float(rate), n)), "scores": scores}
     return table
 
 
 def _shares(by_digit: list[dict]) -> dict:
     """One score's shares at one rate, from those of each digit."""
-    shares = {}
+    shares = {"defects": mean(_column(by_digit, "defects"))}
     for name in ("unseen", "test_normal", "test_anomalous", "precision"):
-        values = [of_digit[name] for of_digit in by_digit]
+        values = _column(by_digit, name)
         shares[name] = mean_with_t_interval(values)._asdict() | {"by_digit": values}
-    found = [of_digit["defects"] for of_digit in by_digit]
-    shares["defects"] = {kind: np.mean([of_digit[kind] for of_digit in found], 0) for kind in KINDS}
     return shares
 
 
 def defects(records: list[dict]) -> dict:
     """By family and dimension: the mean over seeds of each measure, by kind of defect and level."""
-    by_recipe: dict[tuple, list] = {}
-    for record in records:
-        recipe = record["recipe"]
-        family = recipe["model"], recipe["architecture"], recipe["difference"]
-        by_recipe.setdefault((family, recipe["latent_dim"]), []).append(record)
     families: dict[str, dict] = {family: {} for family in FAMILIES}
-    for name, family in FAMILIES.items():
+    for name, (model, architecture, difference) in FAMILIES.items():
+        family = {"model": model, "architecture": architecture, "difference": difference}
         for d in _dimensions(name):
-            chosen = by_recipe[family, d]
-            clean_error = mean_with_t_interval([record["clean_error"] for record in chosen])
+            wanted = family | {"latent_dim": d}
+            chosen = [record for record in records if record["recipe"].items() >= wanted.items()]
+            clean_error = mean_with_t_interval(_column(chosen, "clean_error"))
             families[name][str(d)] = {"clean_error": clean_error._asdict(),
-                                      "defects": mean([record["defects"] for record in chosen])}
+                                      "defects": mean(_column(chosen, "defects"))}
     without = json.loads((RECORDS / "without_a_network.json").read_text(encoding="utf-8"))
     return {"families": families, "without_a_network": without}
 
@@ -208,16 +201,21 @@ def textures(records: list[dict]) -> dict:
     table = {}
     for texture in TEXTURES:
         chosen = [record for record in records if record["texture"] == texture]
-        table[texture] = {key: mean([record[key] for record in chosen])
-                          for key in ("false_alarms", "defects")}
+        table[texture] = {"false_alarms": mean(_column(chosen, "false_alarms")),
+                          "defects": mean(_column(chosen, "defects"))}
     return table
 
 
 def mean(values: list):
-    """The mean of numbers, or of dicts of them, key by key."""
+    """The mean of numbers or of lists of them, or of dicts of these, key by key."""
     if isinstance(values[0], dict):
-        return {key: mean([value[key] for value in values]) for key in values[0]}
-    return float(np.mean(values))
+        return {key: mean(_column(values, key)) for key in values[0]}
+    return np.mean(values, 0)
+
+
+def _column(records: list[dict], *keys: str) -> list:
+    """What each record has under a key, and in that under the next."""
+    return [reduce(getitem, keys, record) for record in records]
 
 
 def _dimensions(family):
