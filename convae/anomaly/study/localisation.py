@@ -6,11 +6,14 @@ should tell the two apart, its map should cover the damage, and its output shoul
 clean original than the input was.
 """
 
+from collections.abc import Iterator
+from itertools import product
+
 import numpy as np
 import torch
 from scipy import ndimage
 from sklearn.decomposition import PCA
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from torch import Tensor
 
 from convae._io import key_of
@@ -49,17 +52,14 @@ def measure(model, recipe: Recipe) -> dict:
     outputs = reconstruct(model, clean)
     before = _scores(outputs, detector, clean)
     defects = {}
-    for kind in KINDS:
-        for level in LEVELS:
-            damaged, masks = make_defects(clean, kind, level)
-            damage = (damaged - clean)[:, 0].numpy()
-            repaired = reconstruct(model, damaged)
-            scores, maps = _scores(repaired, detector, damaged), _maps(repaired, detector, damaged)
-            defects[f"{kind} {level}"] = {
-                "image_auroc": {name: auroc(before[name], score) for name, score in scores.items()},
-                **{name: _located(signed, masks, damage) for name, signed in maps.items()},
-                "repair": error_ratio(repaired, damaged, clean),
-            }
+    for defect, damaged, masks, damage in _all_defects(clean):
+        repaired = reconstruct(model, damaged)
+        scores = _scores(repaired, detector, damaged)
+        areas = {name: auroc(before[name], score) for name, score in scores.items()}
+        ratio = error_ratio(repaired, damaged, clean)
+        defects[defect] = {"image_auroc": areas, "repair": ratio}
+        for name, signed in _maps(repaired, detector, damaged).items():
+            defects[defect][name] = _located(signed, masks, damage)
     clean_error = squared_error(outputs, clean).mean().item()
     return {"clean_error": round(clean_error, 4), "defects": defects}
 
@@ -68,6 +68,13 @@ def clean_images() -> Tensor:
     """The first :data:`EACH_DIGIT` unseen images of each digit, ``(500, 1, 28, 28)``."""
     images, labels = load_mnist(train=False)
     return torch.cat([images[labels == digit][:EACH_DIGIT] for digit in range(10)])
+
+
+def _all_defects(clean: Tensor) -> Iterator[tuple[str, Tensor, np.ndarray, np.ndarray]]:
+    """Of each kind and level: its name, damaged images, masks, and what was added to each pixel."""
+    for kind, level in product(KINDS, LEVELS):
+        damaged, masks = make_defects(clean, kind, level)
+        yield f"{kind} {level}", damaged, masks, (damaged - clean)[:, 0].numpy()
 
 
 def error_ratio(repaired: Tensor, damaged: Tensor, clean: Tensor) -> float:
@@ -96,25 +103,22 @@ def without_a_network(dimensions) -> dict:
     clean = clean_images()
     train_images = load_mnist(train=True)[0].flatten(1).numpy()
     pca = PCA(max(dimensions), svd_solver="covariance_eigh").fit(train_images)
-    made, located = {}, {}
-    repair: dict[str, dict] = {"median": {}, **{f"pca_{d}d": {} for d in dimensions}}
-    for kind in KINDS:
-        for level in LEVELS:
-            defect = f"{kind} {level}"
-            damaged, masks = make_defects(clean, kind, level)
-            damage = (damaged - clean)[:, 0].numpy()
-            made[defect] = round(squared_error(damaged, clean).mean().item(), 4)
-            pixels = damaged[:, 0].numpy()
-            blurred = ndimage.gaussian_filter(pixels, (0, 1.5, 1.5))
-            located[defect] = _located(blurred, masks, damage)
-            located[defect]["right_sign"] = _right_sign(pixels - 0.5, masks, damage)
-            median = torch.from_numpy(ndimage.median_filter(damaged.numpy(), (1, 1, 3, 3)))
-            repair["median"][defect] = error_ratio(median, damaged, clean)
-            codes = pca.transform(damaged.flatten(1).numpy())
-            for d in dimensions:
-                output = torch.from_numpy(codes[:, :d] @ pca.components_[:d] + pca.mean_)
-                output = output.clamp(0, 1).view_as(clean)
-                repair[f"pca_{d}d"][defect] = error_ratio(output, damaged, clean)
+    made, located, median = {}, {}, {}
+    pca_repair: dict[str, dict] = {f"pca_{d}d": {} for d in dimensions}
+    for defect, damaged, masks, damage in _all_defects(clean):
+        made[defect] = round(squared_error(damaged, clean).mean().item(), 4)
+        pixels = damaged[:, 0].numpy()
+        blurred = ndimage.gaussian_filter(pixels, (0, 1.5, 1.5))
+        located[defect] = _located(blurred, masks, damage)
+        located[defect]["right_sign"] = _right_sign(pixels - 0.5, masks, damage)
+        smoothed = torch.from_numpy(ndimage.median_filter(damaged.numpy(), (1, 1, 3, 3)))
+        median[defect] = error_ratio(smoothed, damaged, clean)
+        codes = pca.transform(damaged.flatten(1).numpy())
+        for d in dimensions:
+            output = torch.from_numpy(codes[:, :d] @ pca.components_[:d] + pca.mean_)
+            output = output.clamp(0, 1).view_as(clean)
+            pca_repair[f"pca_{d}d"][defect] = error_ratio(output, damaged, clean)
+    repair = {"median": median, **pca_repair}
     return {"error_made": made, "repair": repair, "located": located}
 
 
@@ -130,21 +134,13 @@ def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
     maps, masks : ndarray
         ``(N, H, W)``: how anomalous each pixel is, and whether it was damaged.
     """
-    weights = np.zeros(masks.shape)  # of each damaged pixel: its share of its region
-    regions = 0
+    weights = np.ones(masks.shape)  # of each damaged pixel: its share of its region
     for weights_of_image, mask in zip(weights, masks, strict=True):
-        labels, count = ndimage.label(mask, np.ones((3, 3)))
-        areas = np.bincount(labels[mask], minlength=count + 1)
+        labels, _ = ndimage.label(mask, np.ones((3, 3)))
+        areas = np.bincount(labels.ravel())
         weights_of_image[mask] = 1 / areas[labels[mask]]
-        regions += count
-    order = np.argsort(-maps, axis=None, kind="stable")
-    values = maps.ravel()[order]
-    last = np.flatnonzero(np.append(np.diff(values) != 0, True))  # ties are found together
-    overlap = np.cumsum(weights.ravel()[order])[last] / regions
-    sound = ~masks.ravel()[order]
-    false_positives = np.cumsum(sound)[last] / sound.sum()
-    overlap = np.append(0, overlap)
-    false_positives = np.append(0, false_positives)
+    false_positives, overlap, _ = roc_curve(masks.ravel(), maps.ravel(),
+                                            sample_weight=weights.ravel())
     inside = false_positives <= OVERLAP_UP_TO
     at_limit = np.interp(OVERLAP_UP_TO, false_positives, overlap)
     x = np.append(false_positives[inside], OVERLAP_UP_TO)

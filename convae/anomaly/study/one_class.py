@@ -6,7 +6,7 @@ test set with each: by the paper's plain difference, by what the literature offe
 paper's model, and by the detector's own score. Classical baselines are measured on the same images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 
 import numpy as np
@@ -16,7 +16,6 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import OneClassSVM
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
 
 from convae._io import key_of
 from convae.anomaly import detector
@@ -67,37 +66,35 @@ def run(data: str, protocol: str, cls: int, seeds: int, latent_dim: int) -> dict
     ``combined_together``, by all seeds' networks, there is one.
     """
     data_set = _load(data)
-    of_class, test_of_class = data_set.train_labels == cls, data_set.test_labels == cls
-    normal, anomalous = of_class, ~test_of_class
-    if protocol == "rest":
-        normal, anomalous = ~normal, ~anomalous
-    images, test = data_set.train[normal], data_set.test
+    class_is_normal = protocol == "one"
+    images = data_set.train[(data_set.train_labels == cls) == class_is_normal]
+    anomalous = ((data_set.test_labels == cls) != class_is_normal).numpy()
     if seeds:
-        scores = detector_scores(images, test, seeds, latent_dim)
+        scores = detector_scores(images, data_set.test, seeds, latent_dim)
     else:
-        scores = {name: [score] for name, score in baselines(images, test).items()}
-    areas = {name: [round(float(roc_auc_score(anomalous.numpy(), score)), 6) for score in by_seed]
-             for name, by_seed in scores.items()}
+        scores = baselines(images, data_set.test)
+    areas: dict[str, list] = {}
+    for name, score in scores:
+        area = round(float(roc_auc_score(anomalous, score)), 6)
+        areas.setdefault(name, []).append(area)
     return {
         "data": data, "protocol": protocol, "cls": cls, "seeds": seeds, "latent_dim": latent_dim,
         "auroc": areas,
     }
 
 
-def detector_scores(images: Tensor, test: Tensor, seeds: int, latent_dim: int) -> dict[str, list]:
-    """Scores of `test` by name, ``(N,)`` for each seed; detectors learn from `images`."""
+def detector_scores(images: Tensor, test: Tensor, seeds: int,
+                    latent_dim: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Names, once for each seed, and scores ``(N,)`` of `test`; detectors learn from `images`."""
     ensemble = Detector.fit(images, latent_dim, seeds, seed=SEED, progress=False)
-    scores: dict[str, list] = {}
     for member in ensemble.members:
         alone = Detector.of([member.model], ensemble.recipe, images)
-        for name, of_test in network_scores(alone, images, test).items():
-            scores.setdefault(name, []).append(of_test)
-    scores["untrained"] = [untrained_scores(ensemble.recipe, seed, images, test)
-                           for seed in detector.seeds_of(seeds, SEED)]
+        yield from network_scores(alone, images, test).items()
+    for seed in detector.seeds_of(seeds, SEED):
+        yield "untrained", untrained_scores(ensemble.recipe, seed, images, test)
     together = ensemble.all_scores(test)
-    scores["together"] = [together["detector"].numpy()]
-    scores["combined_together"] = [together["combined"].numpy()]
-    return scores
+    yield "together", together["detector"].numpy()
+    yield "combined_together", together["combined"].numpy()
 
 
 def network_scores(fitted: Detector, images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
@@ -157,24 +154,21 @@ def untrained_scores(recipe: Recipe, seed: int, images: Tensor, test: Tensor) ->
     return in_batches(member.distances, *_look(member.model, test), size=500).numpy()
 
 
-def baselines(images: Tensor, test: Tensor) -> dict[str, np.ndarray]:
-    """Scores without a network, on pixels and on pixels averaged over 3 × 3."""
+def baselines(images: Tensor, test: Tensor) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and scores without a network, on pixels and on pixels averaged over 3 × 3."""
     if len(images) > MAX_FITTED:
         images = images[_draw(len(images), MAX_FITTED, 0)]
-    scores = {}
-    for name, averaged in {"pixels": False, "averaged": True}.items():
-        views = [avg_pool2d(each, 3, 1, 1) if averaged else each for each in (images, test)]
-        x, t = (view.flatten(1).numpy() for view in views)
+    for name, prepared in {"pixels": nn.Identity(), "averaged": detector.averaged}.items():
+        x, t = prepared(images).flatten(1).numpy(), prepared(test).flatten(1).numpy()
         pca = PCA(0.9, svd_solver="full").fit(x)
         residual = t - pca.inverse_transform(pca.transform(t))
+        yield f"pca_{name}", (residual**2).sum(1)
         neighbours = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(x)
+        yield f"neighbours_{name}", neighbours.kneighbors(t)[0].mean(1)
         space = Space.whitened(torch.from_numpy(x), 0.3)
-        scores[f"pca_{name}"] = (residual**2).sum(1)
-        scores[f"neighbours_{name}"] = neighbours.kneighbors(t)[0].mean(1)
-        scores[f"gaussian_{name}"] = _distance(space, torch.from_numpy(t))
+        yield f"gaussian_{name}", _distance(space, torch.from_numpy(t))
     svm = OneClassSVM(nu=0.1, gamma="scale").fit(images.flatten(1).numpy())
-    scores["svm_pixels"] = -svm.score_samples(test.flatten(1).numpy())
-    return scores
+    yield "svm_pixels", -svm.score_samples(test.flatten(1).numpy())
 
 
 def _draw(n, wanted, seed):
