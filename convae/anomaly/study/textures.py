@@ -2,6 +2,7 @@
 known."""
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 from scipy import ndimage
@@ -32,7 +33,8 @@ def _weave(generator):
     """Threads 6 pixels wide, over and under one another by turns."""
     across, along = _lattice(generator, 6)
     over = (np.floor(across) + np.floor(along)) % 2 == 0
-    return 0.2 + 0.6 * np.where(over, np.sin(np.pi * (across % 1)), np.sin(np.pi * (along % 1)))
+    thread = np.where(over, across, along) % 1
+    return 0.2 + 0.6 * np.sin(np.pi * thread)
 
 
 def _brushed(generator):
@@ -68,8 +70,18 @@ def _middle(generator):
 
 
 def _on_brushed(generator, row, column, level):
-    disc = (45.5 - np.hypot(_ROWS - row, _COLUMNS - column)).clip(0, 1)
+    disc = _disc(row, column, 45)
     return (1 - disc) * _brushed(generator) + disc * level
+
+
+def _disc(row, column, radius):
+    """1 within the radius, and 0 from a pixel further out, ``(168, 168)``."""
+    return (radius + 0.5 - _distances(row, column)).clip(0, 1)
+
+
+def _distances(row, column):
+    """Of each pixel from a place, ``(168, 168)``."""
+    return np.hypot(_ROWS - row, _COLUMNS - column)
 
 
 def _mark(number, turned=0.0, row=SIDE / 2, column=SIDE / 2, radius=4.5):
@@ -131,18 +143,18 @@ def _scratch(image, generator):
 
 def _stain(image, generator):
     """Darker in a disc with a soft edge, 14 pixels across."""
-    return 0.6 * image, (8 - _distance_from(generator)).clip(0, 2) / 2
+    return 0.6 * image, (8 - _distances(*_place(generator))).clip(0, 2) / 2
 
 
 def _smear(image, generator):
     """Blurred in a disc, 18 pixels across."""
-    return ndimage.gaussian_filter(image, 3), (9.5 - _distance_from(generator)).clip(0, 1)
+    return ndimage.gaussian_filter(image, 3), _disc(*_place(generator), 9)
 
 
 def _missing(image, generator):
     """Brushed metal where the part should be, and around."""
     ground = _brushed(generator) + generator.normal(0, NOISE, image.shape)
-    return ground, (55.5 - np.hypot(_ROWS - SIDE / 2, _COLUMNS - SIDE / 2)).clip(0, 1)
+    return ground, _disc(SIDE / 2, SIDE / 2, 55)
 
 
 def _missing_mark(image, generator):
@@ -159,8 +171,10 @@ def _misplaced_mark(image, generator):
 
 def _bare_plate(image, generator):
     """The number of a mark, bare plate, and where it takes the mark's place."""
-    number, plate = generator.integers(3), 0.7 + generator.normal(0, NOISE, image.shape)
-    return number, plate, _mark(number, radius=11) * ((0.66 - image) / 0.1).clip(0, 1)
+    number = generator.integers(3)
+    plate = 0.7 + generator.normal(0, NOISE, image.shape)
+    darkness = ((0.66 - image) / 0.1).clip(0, 1)
+    return number, plate, _mark(number, radius=11) * darkness
 
 
 DEFECTS: dict[str, Callable] = {
@@ -173,13 +187,12 @@ PARTS = {"part": ("missing",), "plate": ("missing mark", "misplaced mark")}  # o
 
 def cases(texture: str) -> dict[str, tuple[str, float]]:
     """By name, the defects that are tried on a texture and their strengths."""
-    everywhere = {f"{name} {defect}": (defect, strength)
-                  for defect in ANYWHERE for name, strength in STRENGTHS.items()}
+    everywhere = {}
+    for defect, (name, strength) in product(ANYWHERE, STRENGTHS.items()):
+        everywhere[f"{name} {defect}"] = defect, strength
     return everywhere | {defect: (defect, 1.0) for defect in PARTS.get(texture, ())}
 
 
-def _distance_from(generator):
-    """From a place drawn by chance, in pixels."""
-    row, column = generator.uniform(20, SIDE - 20, 2)
-    return np.hypot(_ROWS - row, _COLUMNS - column)
-
+def _place(generator):
+    """Row and column, drawn by chance."""
+    return generator.uniform(20, SIDE - 20, 2)
