@@ -13,6 +13,7 @@ import copy
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
@@ -114,12 +115,12 @@ class Detector:
         check_images(images)
         if len(images) < 2:
             raise ValueError("images: at least two are needed")
-        if isinstance(members, bool) or not isinstance(members, int) or not 1 <= members <= 100:
+        if type(members) is not int or not 1 <= members <= 100:
             raise ValueError(f"members must be a whole number from 1 to 100, got {members!r}")
         if not 0 <= seed < 2**31:
             raise ValueError(f"seed must be from 0 to {2**31 - 1:,}, got {seed}")
         if epochs is None:
-            epochs = min(max(round(SEEN / len(images)), EPOCHS[0]), EPOCHS[1])
+            epochs = int(np.clip(round(SEEN / len(images)), *EPOCHS))
         batch_size = min(128, len(images))
         recipes = [ConvRecipe("vae", latent_dim, epochs=epochs, batch_size=batch_size, seed=each)
                    for each in seeds_of(members, seed)]
@@ -189,11 +190,9 @@ class Detector:
         """All numbers, by name."""
         tensors = {"deviation": self.deviation, "usual": self.scale}
         for i, member in enumerate(self.members):
-            for name, tensor in member.model.state_dict().items():
-                in_single = tensor.float() if tensor.is_floating_point() else tensor
-                tensors[f"{i}.model.{name}"] = in_single
-            tensors[f"{i}.mean"], tensors[f"{i}.axes"] = member.space
-            tensors[f"{i}.memory"] = member.memory
+            model = copy.deepcopy(member.model).float()  # but for whole numbers, which stay
+            parts = {"mean": member.space.mean, "axes": member.space.axes, "memory": member.memory}
+            tensors |= above(above(model.state_dict(), "model.") | parts, f"{i}.")
         return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
     @classmethod
@@ -203,13 +202,22 @@ class Detector:
         for i in range(settings["members"]):
             with torch.random.fork_rng(devices=[]):  # building draws weights that are not used
                 model = recipe.build().eval()
-            start = f"{i}.model."
-            weights = {name.removeprefix(start): tensor for name, tensor in tensors.items()
-                       if name.startswith(start)}
-            model.load_state_dict(weights)
-            space = Space(tensors[f"{i}.mean"], tensors[f"{i}.axes"])
-            members.append(Member(model.double(), space, tensors[f"{i}.memory"]))
+            of_member = below(tensors, f"{i}.")
+            model.load_state_dict(below(of_member, "model."))
+            space = Space(of_member["mean"], of_member["axes"])
+            members.append(Member(model.double(), space, of_member["memory"]))
         return cls(members, recipe, tensors["deviation"], tensors["usual"])
+
+
+def above(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors with a prefix to their names."""
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose names have the prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()
+            if name.startswith(prefix)}
 
 
 def seeds_of(members: int, seed: int) -> list[int]:

@@ -16,6 +16,7 @@ import torch
 
 from convae._io import write_atomically
 from convae.anomaly.conformal import check_rate, needed, p_values, threshold
+from convae.anomaly.detector import above, below
 from convae.anomaly.tiles import SIDE, padded
 from convae.anomaly.views import Inspection, Look, Tiles, View, Whole
 
@@ -176,12 +177,11 @@ class Inspector:
     def save(self, path: Path, notes: dict | None = None) -> Path:
         """Write one safetensors file, whole or not at all; nothing in it is code. `notes` are kept,
         as JSON."""
-        settings, tensors = {}, {}
+        settings, tensors = {}, {"calibration": torch.from_numpy(self.calibration)}
         for view in self.views:
             name = type(view).__name__
             settings[name] = view.settings()
-            tensors |= {f"{name}.{key}": tensor for key, tensor in view.tensors().items()}
-        tensors["calibration"] = torch.from_numpy(self.calibration)
+            tensors |= above(view.tensors(), f"{name}.")
         metadata = {"format": FORMAT, "view": self.view, "notes": notes, "views": settings}
         path.parent.mkdir(parents=True, exist_ok=True)
         content = safetensors.torch.save(tensors, {"convae.anomaly": json.dumps(metadata)})
@@ -203,9 +203,7 @@ class Inspector:
         tensors = safetensors.torch.load(content)
         views = []
         for view in VIEWS[metadata["view"]]:
-            prefix = f"{view.__name__}."
-            of_view = {key.removeprefix(prefix): tensor for key, tensor in tensors.items()
-                       if key.startswith(prefix)}
+            of_view = below(tensors, f"{view.__name__}.")
             views.append(view.from_tensors(of_view, metadata["views"][view.__name__]))
         inspector = cls(metadata["view"], tuple(views), tensors["calibration"].numpy())
         inspector.sha256 = hashlib.sha256(content).hexdigest()

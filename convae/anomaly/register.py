@@ -37,12 +37,11 @@ class Template(NamedTuple):
         mean, shifts = _mean(images), [(0, 0)] * n
         for _ in range(ROUNDS):
             others = _without_each(images, shifts, mean)
-            shifts = [_shift(image, other) for image, other in zip(images, others, strict=True)]
+            shifts = list(map(_shift, images, others))
             mean = _mean(_moved_all(images, shifts, mean))
         others = _without_each(images, shifts, mean)
-        apart = [[_disagreement(image, other, axis) for axis in (0, 1)]
-                 for image, other in zip(images, others, strict=True)]
-        agree = np.array(apart) <= min(APART, _reach(shape) // 4)
+        apart = np.array(list(map(_disagreements, images, others)))  # (n, 2), in pixels
+        agree = apart <= min(APART, _reach(shape) // 4)
         if agree.mean(0).max() <= AGREE:
             return None
         aligned = _moved_all(images, shifts, mean)
@@ -123,8 +122,9 @@ def _shift(image, template):
         return 0, 0
     fade = np.outer(*(_fade(length, reach) for length in image.shape))
     of_image, of_template = (fft.rfft2((each - each.mean()) * fade) for each in (image, template))
-    down, right = np.fft.fftfreq(image.shape[0])[:, None], np.fft.rfftfreq(image.shape[1])
-    smooth = np.exp(-2 * (np.pi * reach / 2)**2 * (down**2 + right**2))  # a Gaussian, by frequency
+    height, width = image.shape
+    squared_frequency = fft.fftfreq(height)[:, None]**2 + fft.rfftfreq(width)**2
+    smooth = np.exp(-2 * (np.pi * reach / 2)**2 * squared_frequency)  # a Gaussian of that deviation
     correlation = fft.irfft2(of_image.conj() * of_template * (1 - smooth)**2, image.shape)
     shifts = np.indices((2 * reach + 1,) * 2).reshape(2, -1).T - reach
     best = correlation[shifts[:, 0], shifts[:, 1]].argmax()
@@ -137,10 +137,14 @@ def _fade(length, reach):
     return np.minimum(1, (np.minimum(position, position[::-1]) + 0.5) / reach)
 
 
-def _disagreement(image, template, axis):
-    """The distance in pixels between the shifts to the two halves of a template."""
-    first, second = (_shift(image, half) for half in _halves(template, axis))
-    return max(abs(first[0] - second[0]), abs(first[1] - second[1]))
+def _disagreements(image, template):
+    """How far apart the shifts to the left and the right half of a template are, or to the upper
+    and the lower."""
+    distances = []
+    for axis in (0, 1):
+        first, second = (_shift(image, half) for half in _halves(template, axis))
+        distances.append(np.abs(np.subtract(first, second)).max())
+    return distances
 
 
 def _halves(mean, axis):

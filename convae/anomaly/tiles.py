@@ -1,6 +1,8 @@
 """A large image as overlapping tiles of the model's size, and what was found on each, stitched
 together again."""
 
+from itertools import product
+
 import numpy as np
 
 from convae.models import IMAGE_SHAPE
@@ -24,9 +26,8 @@ def corners(height: int, width: int, stride: int = STRIDE) -> np.ndarray:
     if min(height, width) < SIDE:
         raise ValueError(f"an image of {height} × {width} pixels is smaller than a tile of "
                          f"{SIDE} × {SIDE}")
-    rows = np.unique([*range(0, height - SIDE, stride), height - SIDE])
-    columns = np.unique([*range(0, width - SIDE, stride), width - SIDE])
-    return np.stack(np.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 2)
+    starts = [(*range(0, length - SIDE, stride), length - SIDE) for length in (height, width)]
+    return np.array(list(product(*starts)))
 
 
 def padded(image: np.ndarray) -> np.ndarray:
@@ -51,8 +52,9 @@ class Stitcher:
     def add(self, tiles: np.ndarray, places: np.ndarray):
         """Add ``(T, 28, 28)`` at `places` ``(T, 2)``."""
         for tile, (row, column) in zip(tiles, places, strict=True):
-            self.total[row:row + SIDE, column:column + SIDE] += tile * WINDOW
-            self.weight[row:row + SIDE, column:column + SIDE] += WINDOW
+            place = np.s_[row:row + SIDE, column:column + SIDE]
+            self.total[place] += tile * WINDOW
+            self.weight[place] += WINDOW
 
     def mean(self) -> np.ndarray:
         """The stitched image ``(H, W)``; NaN where no tile was added."""
