@@ -30,10 +30,11 @@ reproduce: $(SETUP)  ## train every model from scratch, then draw every figure
 verify: $(SETUP)  ## run everything again and compare with the committed figures
 	$(RUN) -m convae verify $(ARGS)
 
-# The data first: fetched once, before two workers want it
+# The data first: fetched once, before two workers want it. The notebooks, which take longest, come
+# first and short files last, so that both workers end together.
 test: $(SETUP)  ## run the tests and check every notebook against its outputs
 	$(RUN) -m convae data
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # The peers lie beside the environment, not in it: they must not change what the project runs on
 bench: $(SETUP)  ## measure speed against other ways of training (an hour)
