@@ -1,15 +1,8 @@
 """From records to verdicts: effects with intervals, corrected tests, and what open choices change.
 
-- An effect is the mean over the seeds, with Student's 95 % interval over them; ratios are
-  averaged by their logarithms.
-- It **holds** if it lies on the claim's side of its threshold by an exact sign-flip test over the
-  seeds, one-sided, at a false discovery rate of 5 % over all criteria of all claims (Benjamini and
-  Hochberg 1995).
-- A claim is **reproduced** if all its criteria hold, **reproduced in part** if some do, **not
-  reproduced** if none does.
-- If the primary criterion passes its threshold in a quarter to three quarters of the universes,
-  that is, of the choices which the paper leaves open, the claim is **not decidable from the
-  text**, whatever the default choices say.
+How a verdict comes about stands in README.md. An effect is the mean over the seeds, with Student's
+95 % interval; ratios are averaged by their logarithms. Its one-sided sign-flip test is exact, and
+corrected for the number of criteria (Benjamini and Hochberg 1995).
 """
 
 from itertools import chain, product

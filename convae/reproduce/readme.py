@@ -23,19 +23,25 @@ def render(template: Path, **values) -> str:
     return environment.from_string(template.read_text(encoding="utf-8")).render(values)
 
 
-def changes(source: str, lines: Iterable[str], page: Path = README) -> dict[Path, str]:
-    """The page with `lines` as what comes from `source`, if that differs from what it is."""
+def changes(source: str, lines: Iterable[str], page: Path | None = None) -> dict[Path, str]:
+    """The page, or the README, with `lines` as what comes from `source`, if they differ from it."""
+    page = page or README
     old = page.read_text(encoding="utf-8")
     new = replace_block(old, source, lines)
     return {} if new == old else {page: new}
 
 
 def publish(results: Path, content: str, block: Callable[[], Iterable[str]]) -> list[str]:
-    """Write a result file, then the README's lines that `block` makes of it; returns the paths."""
-    write_atomically(results, content)
-    changed = changes(results.relative_to(ROOT).as_posix(), block())
-    write_all_atomically(changed)
-    return [str(path) for path in (results, *changed)]
+    """Write a result file, then the README's lines that `block` makes of it, where they differ.
+
+    Returns what was written.
+    """
+    written = []
+    if not results.exists() or results.read_text(encoding="utf-8") != content:
+        written.append(write_atomically(results, content))
+    page = changes(results.relative_to(ROOT).as_posix(), block())
+    write_all_atomically(page)
+    return list(map(str, [*written, *page]))
 
 
 def gallery(contents: dict[Path, str | bytes] | None = None) -> list[str]:

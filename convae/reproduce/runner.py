@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -58,7 +59,7 @@ def select(only: str | None = None) -> list[Path]:
     if only is None:
         return notebooks
     selected = set()
-    for item in map(str.strip, only.split(",")):
+    for item in re.findall(r"[^,\s]+", only) or [""]:
         matching = {path for path in notebooks if item in (path.stem, path.stem[:2])}
         if not matching:
             there = ", ".join(path.stem for path in notebooks)

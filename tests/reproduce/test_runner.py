@@ -73,7 +73,7 @@ def checkout(tmp_path, monkeypatch):
         monkeypatch.setattr(runner, name, place)
     monkeypatch.setattr(runner, "WORKSPACE", root / "build")
     monkeypatch.setattr(readme, "FIGURES", root / "figures")
-    monkeypatch.setattr(readme.changes, "__defaults__", (root / "README.md",))
+    monkeypatch.setattr(readme, "README", root / "README.md")
     monkeypatch.setenv("PYTHONPATH", str(root))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(root)
