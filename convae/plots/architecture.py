@@ -146,10 +146,9 @@ def _draw_fields(canvas, network):
 def autoencoder(model: ConvAE, image: Tensor) -> Figure:
     """Fig. 2: the autoencoder from the image to z and back; arguments as for Fig. 1."""
     network = layers(model, image)
-    difference = _difference(network)
     canvas = Canvas(WIDTH, HEIGHT)
     title = f"Convolutional autoencoder, {model.latent_dim}-D"
-    _draw_heading(canvas, title, f"difference  =  {difference:.1f}")
+    _draw_heading(canvas, title, f"difference  =  {_difference(network):.1f}")
     encoder, decoder = _draw_network(canvas, network)
     z = _draw_vector(canvas, 1640, MIDDLE, network[4].values, "$z$")
     _connect(canvas, encoder, z._replace(bottom=z.y), "⟶", network[4])
@@ -220,8 +219,8 @@ def _draw_network(canvas, network):
     lower = _draw_row(canvas, decoder, decoder[:-1], LOWER, names_below, "⟵")
 
     image = MARGIN + SLOT / 2
-    inside = (UPPER + SLOT - 5, LOWER + 5)
-    canvas.arrow((image, inside[0]), (image, inside[1]), arrowstyle="<|-|>", color=LOSS)
+    ends = (image, UPPER + SLOT - 5), (image, LOWER + 5)
+    canvas.arrow(*ends, arrowstyle="<|-|>", color=LOSS)
     canvas.text(image, MIDDLE, "difference", color=LOSS, bbox=ARROW_GROUND)
     canvas.text(MARGIN + PITCH, MIDDLE - 18, ENCODER, ha="left")
     canvas.text(MARGIN + PITCH, MIDDLE + 18, DECODER, ha="left")
@@ -242,10 +241,11 @@ def _draw_row(canvas, chain, made, top, names, arrow):
         sheet = _draw_layer(canvas, layer, left, top)
         canvas.name(left + SLOT / 2, names, layer.name, _facts(layer, sheet.count))
         sheets.append(sheet)
-    for place, (wide, narrow) in enumerate(pairwise(sheets)):
-        _draw_windows(canvas, wide, narrow, made[place])
-        middle = MARGIN + PITCH * place + (SLOT + PITCH) / 2
-        _draw_convolution(canvas, middle, top + 155, arrow, made[place])
+    middle = MARGIN + (SLOT + PITCH) / 2  # of the first gap
+    for (wide, narrow), result in zip(pairwise(sheets), made, strict=True):
+        _draw_windows(canvas, wide, narrow, result)
+        _draw_convolution(canvas, middle, top + 155, arrow, result)
+        middle += PITCH
     return sheets[-1].box
 
 
@@ -254,8 +254,9 @@ def _draw_layer(canvas, layer, left, top):
     pitch = layer.width + 1
     widest = (SLOT // LEAST_CELL + 1) // pitch
     columns = min(math.ceil(math.sqrt(layer.maps)), widest)
-    cell = SLOT // (columns * pitch - 1)
-    inset = (SLOT - cell * (columns * pitch - 1)) // 2
+    cells = columns * pitch - 1  # along a side
+    cell = SLOT // cells
+    inset = (SLOT - cell * cells) // 2
     look = {"edgecolor": NORMALISED, "linewidth": 1.3} if layer.normalised else {}
     if layer.name == "layer 1":
         look |= {"limit": 1, "colours": GREYS}

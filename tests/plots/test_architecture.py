@@ -23,8 +23,8 @@ def draw(model, image):
     return [receptive_fields(model, image), autoencoder(model, image)]
 
 
-@pytest.mark.parametrize("kind", [ConvAE, ConvVAE])
-@pytest.mark.parametrize("latent_dim", [1, 2, 3, 64])
+@pytest.mark.parametrize(("kind", "latent_dim"), [
+    (ConvAE, 1), (ConvAE, 64), (ConvVAE, 3), (ConvVAE, 64)])
 def test_figures_can_be_drawn_for_any_dimension(kind, latent_dim, image):
     fig_1, network = draw(build(kind, latent_dim), image)
     assert any(line.endswith(f"autoencoder, {latent_dim}-D") for line in words(network))
@@ -52,8 +52,11 @@ def test_kernels_strides_and_paddings_are_read_from_the_modules(image, monkeypat
     assert {"2×2 pixels", "12×12 pixels", "6×6, stride 2"} <= set(words(fig_1))
 
 
-def test_a_wide_layer_says_how_many_of_its_maps_are_drawn(image):
-    assert "14×14 · 100 maps, 16 drawn" in words(autoencoder(build(ConvAE, 2, (100, 4, 4)), image))
+def test_of_a_wide_layer_some_maps_and_terms_are_drawn_and_said_to_be(image):
+    fig_1, fig_2 = draw(build(ConvAE, 2, (100, 4, 4)), image)
+    assert "14×14 · 100 maps, 16 drawn" in words(fig_2)
+    (terms,) = (line for line in words(fig_1) if line.startswith("here"))
+    assert "+ …" in terms
 
 
 def test_the_loss_terms_in_figure_3_are_those_of_the_draw(image):

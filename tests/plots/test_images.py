@@ -72,3 +72,24 @@ def test_an_unsigned_grid_shows_ink_black_on_white():
     image = axes.images[0]
     colours = image.cmap(image.norm(image.get_array()))
     assert [to_hex(colours[14, x]) for x in (14, 44)] == ["#ffffff", "#000000"]
+
+
+def test_rows_have_their_names_and_places_a_line_around_them():
+    places = torch.zeros(20, 1, 28, 28, dtype=torch.bool)
+    places[13, 0, 5:9, 7:12] = True
+    panel = Grid("", pictures(20), outlines=places)
+    (axes,) = grids([panel], row_names=["first", "second"]).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second"]
+    assert axes.get_yticks().tolist() == [13.5, 13.5 + CELL]
+    (contour,) = axes.collections
+    (path,) = contour.get_paths()
+    extents = path.get_extents().extents  # the line runs half a pixel outside
+    assert extents.tolist() == [90 + 6.5, 30 + 4.5, 90 + 11.5, 30 + 8.5]
+
+
+def test_the_key_has_a_circle_or_a_square_of_its_colour_for_each_mark():
+    meanings = {("circle", ADDED): "more", ("square", MISREAD): "another"}
+    (key,) = grids([panel()], meanings).legends
+    found = [(line.get_marker(), line.get_color()) for line in key.legend_handles]
+    assert found == [("o", ADDED), ("s", MISREAD)]
+    assert [text.get_text() for text in key.get_texts()] == ["more", "another"]

@@ -1,5 +1,7 @@
 """Layers are described as what they are in the live model."""
 
+import json
+
 import pytest
 import torch
 
@@ -28,6 +30,14 @@ def test_the_default_model_has_the_papers_layers(image):
     assert normalised == ["layer 2", "layer 3", "layer 3", "layer 2"]
     leaky = ["LeakyReLU(0.01)"] * 3
     assert [layer.activation for layer in found] == [None, *leaky, None, *leaky, "Sigmoid"]
+
+
+def test_the_facts_of_a_layer_are_all_that_json_holds(image):
+    facts = layers(build(ConvAE, 2), image)[1].facts()
+    assert json.loads(json.dumps(facts)) == {
+        "part": "encoder", "name": "layer 2", "maps": 4, "height": 14, "width": 14, "kernel": 4,
+        "stride": 2, "padding": 1, "normalised": "BatchNorm2d", "activation": "LeakyReLU(0.01)",
+        "parameters": 4 * 16 + 4 + 2 * 4, "sees": 4}
 
 
 def test_sigma_is_recognised_as_softplus(image):
