@@ -6,6 +6,8 @@ The paper does not say how they were built, so all of this is our choice. h = 40
 (Kingma and Welling 2014 and the tutorials after them use 400 or 500).
 """
 
+from functools import cache
+
 from torch import nn
 
 from convae.bounds import check
@@ -42,6 +44,7 @@ class DenseVAE(Variational, DenseAE):
     """Fully connected variational autoencoder; parameters as for :class:`DenseAE`."""
 
 
+@cache  # a study asks for it hundreds of times, and each time four models were built
 def hidden_like_conv(model: str, latent_dim: int, channels=(4, 16, 64)) -> int:
     """The h with which a dense ``"ae"`` or ``"vae"`` is nearest in size to the convolutional."""
     conv, dense = {"ae": (ConvAE, DenseAE), "vae": (ConvVAE, DenseVAE)}[model]
