@@ -153,7 +153,7 @@ def detect(folder: Path, model: Path, out: Path, false_alarms: float = 0.01, sho
         "unreadable": _printable(images.unreadable),
     }
     advice = report.advice_on(summary)
-    shown = [(rows[key], pictures) for key, pictures in gallery.pictures.items()]
+    shown = list(zip(map(rows.get, gallery.pictures), gallery.pictures.values(), strict=True))
     table = list(rows.values())
     page = report.page(summary, advice, table, inspector.calibration, shown)
     scores = json.dumps(summary | {"scores": table}, indent=1, ensure_ascii=False) + "\n"
@@ -185,7 +185,8 @@ class Gallery:
         self.scores = _highest_first(self.scores | scores, self.size)
         new = {key: images[key] for key in self.scores if key in images.keys() - self.pictures}
         inspections = self.inspector.inspections(new.values())
-        pictures = self.pictures | dict(zip(new, map(report.pictures, inspections), strict=True))
+        pictures = dict(zip(new, map(report.pictures, inspections), strict=True))
+        pictures = self.pictures | pictures
         self.pictures = {key: pictures[key] for key in self.scores if key in pictures}
 
     def complete(self, images: Folder):
@@ -206,13 +207,13 @@ def _check_places(folder, model, out):
                                 "written")
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out} is a file; give a folder for the report")
-    present = [out / name for name in RESULTS if (out / name).exists()]
+    present = next(filter(Path.exists, map(out.joinpath, RESULTS)), None)
     if not present:
         return
     try:
         before = json.loads((out / RESULTS[0]).read_text(encoding="utf-8"))["folder"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise FileExistsError(f"{present[0]} was not written by convae detect: give another folder "
+        raise FileExistsError(f"{present} was not written by convae detect: give another folder "
                               "for the report") from None
     if before != printable(str(folder.resolve())):
         raise FileExistsError(f"{out} has the results on {before}: give another folder for the "
@@ -225,19 +226,20 @@ def _score_all(images: Folder, gallery: Gallery, out: Path, progress: bool) -> l
     out.mkdir(parents=True, exist_ok=True)
     partial = out / PARTIAL
     header = {"model": gallery.inspector.sha256, "folder": str(images.path.resolve())}
-    states = {name: images.state(name) for name in images.names}
-    records = [record for record in _read_partial(partial, header)
-               if record["state"] == states.get(record["file"])]
+    missing = {name: images.state(name) for name in images.names}
+    records = []
+    for record in _read_partial(partial, header):
+        if record["state"] == missing.get(record["file"]):
+            del missing[record["file"]]
+            records.append(record)
     write_all_atomically({partial: _lines(header, *records)})
     gallery.add(_scores(records), {})
 
-    done = {record["file"] for record in records}
-    missing = [name for name in images.names if name not in done]
-    bar = tqdm(missing, "scoring", len(images.names), initial=len(done), unit="file",
+    bar = tqdm(missing, "scoring", len(images.names), initial=len(records), unit="file",
                disable=not progress)
     with partial.open("a", encoding="utf-8") as file:
         for record in _score_files(images, bar, gallery):
-            record["state"] = states[record["file"]]
+            record["state"] = missing[record["file"]]
             records.append(record)
             if record["file"] not in images.unreadable:  # else it is tried again
                 file.write(_lines(record))

@@ -90,10 +90,12 @@ def _principal(centred):
         return _eigh(centred.T @ centred / n)
     variances, left = _eigh(centred @ centred.T / n)  # the smaller matrix has the same variances
     kept = variances > 1e-6 * variances[-1]
-    return variances[kept], (centred.T @ left[:, kept]) / (n * variances[kept]).sqrt()
+    variances, left = variances[kept], left[:, kept]
+    return variances, centred.T @ left / (n * variances).sqrt()
 
 
 def _eigh(matrix):
     """NumPy's, in double precision: torch's may not converge if features are nearly equal."""
-    variances, vectors = np.linalg.eigh(matrix.double().numpy())
-    return torch.from_numpy(variances).to(matrix.dtype), torch.from_numpy(vectors).to(matrix.dtype)
+    found = np.linalg.eigh(matrix.double().numpy())
+    variances, vectors = map(torch.from_numpy, found)
+    return variances.to(matrix.dtype), vectors.to(matrix.dtype)

@@ -208,19 +208,21 @@ class Tiles(View):
         else in all together."""
         logs = []  # each (T, K)
         for image in references:
-            scores = [self._raw_scores(tile.shown, tile.standardised)
-                      for tile in self._tiles_of(align(image, self.template))]
+            batches = self._tiles_of(align(image, self.template))
+            scores = [self._raw_scores(batch.shown, batch.standardised) for batch in batches]
             logs.append(torch.cat(scores, 1).T.clamp(min=SMALLEST).log())
         by_place = torch.stack(logs) if self.template else torch.cat(logs)[:, None]
         mean = by_place.mean(0)
         variance = (by_place - mean).square().mean(0)
         # One place's variance comes from few images: it is shrunk half way to the mean of all.
         log_std = ((variance + variance.mean(0)) / 2).sqrt().clamp(min=SMALLEST)
-        furthest = torch.stack([((log - mean) / log_std).amax(0) for log in logs])  # (images, K)
-        return mean.exp(), log_std * furthest.square().mean(0).sqrt().clamp(min=1)
+        furthest = [((log - mean) / log_std).amax(0) for log in logs]
+        root_mean_square = torch.stack(furthest).square().mean(0).sqrt()  # over images, (K,)
+        return mean.exp(), log_std * root_mean_square.clamp(min=1)
 
     def scores(self, images):
-        return (each.max().item() for each in self.highest(images))
+        for each in self.highest(images):
+            yield each.max().item()
 
     def highest(self, images: Iterable[np.ndarray]) -> Iterator[Tensor]:
         """The highest of any tile by each of the three scores, ``(3,)``: distance to the nearest,
@@ -232,7 +234,8 @@ class Tiles(View):
     def looks(self, images):
         for image in images:
             aligned = align(image, self.template)
-            score, stitched = -np.inf, [tiles.Stitcher(*aligned.image.shape) for _ in range(3)]
+            shape = aligned.image.shape
+            score, stitched = -np.inf, [tiles.Stitcher(*shape) for _ in range(3)]
             for batch in self._tiles_of(aligned):
                 score = max(score, self._scores_of(batch).max().item())
                 repaired, maps = self._explain(batch.shown, batch.standardised, batch.scale)

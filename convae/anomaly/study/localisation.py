@@ -47,8 +47,10 @@ def run(recipe: Recipe) -> dict:
 
 def measure(model, recipe: Recipe) -> dict:
     """What :func:`run` measures, for a trained model."""
-    clean, normal = clean_images(), load_mnist(train=True)[0][:10_000]
-    detector = Detector.of([model], recipe, normal) if recipe.architecture == "conv" else None
+    clean, detector = clean_images(), None
+    if recipe.architecture == "conv":
+        normal, _ = load_mnist(train=True)
+        detector = Detector.of([model], recipe, normal[:10_000])
     outputs = reconstruct(model, clean)
     before = _scores(outputs, detector, clean)
     defects = {}
@@ -149,10 +151,8 @@ def region_overlap(maps: np.ndarray, masks: np.ndarray) -> float:
 
 
 def _scores(outputs, detector, images):
-    scores = {"squared_error": squared_error(outputs, images).numpy()}
-    if detector:
-        scores |= {name: score.numpy() for name, score in detector.all_scores(images).items()}
-    return scores
+    scores = {"squared_error": squared_error(outputs, images)}
+    return scores | detector.all_scores(images) if detector else scores
 
 
 def _maps(outputs, detector, images):
@@ -180,4 +180,5 @@ def _right_sign(differences, masks, damage):
 def auroc(normal, anomalous) -> float:
     """Area under the ROC curve of two samples of scores, to five digits."""
     labels = np.repeat([0, 1], [len(normal), len(anomalous)])
-    return round(float(roc_auc_score(labels, np.concatenate([normal, anomalous]))), 5)
+    area = roc_auc_score(labels, np.concatenate([normal, anomalous]))
+    return round(float(area), 5)

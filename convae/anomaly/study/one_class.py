@@ -55,8 +55,9 @@ def task(data: str, protocol: str, cls: int, seeds: int, latent_dim: int = 16) -
     arguments = {
         "data": data, "protocol": protocol, "cls": cls, "seeds": seeds, "latent_dim": latent_dim,
     }
-    name = f"{data} {protocol} {cls} " + (f"{latent_dim}-D" if seeds else "baselines")
-    return Task(name, key_of([*arguments.values(), detector_constants(), VERSION]), run, arguments)
+    key = key_of([*arguments.values(), detector_constants(), VERSION])
+    method = f"{latent_dim}-D" if seeds else "baselines"
+    return Task(f"{data} {protocol} {cls} {method}", key, run, arguments)
 
 
 def run(data: str, protocol: str, cls: int, seeds: int, latent_dim: int) -> dict:
