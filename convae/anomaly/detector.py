@@ -152,16 +152,13 @@ class Detector:
         residuals = sum(residuals for residuals, _ in looks) / len(looks)
         return torch.stack([sum(distances) / len(distances), _max_residuals(residuals)], 1)
 
-    def max_score(self, images: Tensor) -> Tensor:
-        """The larger of the two scores, each in units of its scale, ``(N,)``.
+    def all_scores(self, images: Tensor) -> dict[str, Tensor]:
+        """The two :meth:`scores`, and as ``combined`` the larger of them in units of its scale; by
+        the names that records have for them, each ``(N,)``.
 
         The nearest normal images are near to one with a small defect, too; the largest residual
         finds it.
         """
-        return (self.scores(images) / self.scale[:, None]).amax(0)
-
-    def all_scores(self, images: Tensor) -> dict[str, Tensor]:
-        """The two :meth:`scores` and :meth:`max_score` by the names that records have for them."""
         scores = self.scores(images)
         combined = (scores / self.scale[:, None]).amax(0)
         return {"detector": scores[0], "largest_difference": scores[1], "combined": combined}

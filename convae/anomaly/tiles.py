@@ -14,7 +14,7 @@ _HANN = np.hanning(SIDE + 2)[1:-1]
 WINDOW = np.maximum(np.outer(_HANN, _HANN), 1e-3).astype(np.float32)
 
 
-def corners(height: int, width: int, stride: int = STRIDE) -> np.ndarray:
+def corners(height: int, width: int) -> np.ndarray:
     """Row and column of each tile's upper left pixel, ``(T, 2)``: a grid, and the last tiles flush
     with the image's edge.
 
@@ -26,7 +26,7 @@ def corners(height: int, width: int, stride: int = STRIDE) -> np.ndarray:
     if min(height, width) < SIDE:
         raise ValueError(f"an image of {height} × {width} pixels is smaller than a tile of "
                          f"{SIDE} × {SIDE}")
-    starts = [(*range(0, length - SIDE, stride), length - SIDE) for length in (height, width)]
+    starts = [(*range(0, length - SIDE, STRIDE), length - SIDE) for length in (height, width)]
     return np.array(list(product(*starts)))
 
 

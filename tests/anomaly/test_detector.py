@@ -96,7 +96,8 @@ def test_members_differ_and_scores_are_their_mean(ones, detector):
 
 def test_detector_survives_the_way_through_tensors(ones, detector):
     loaded = Detector.from_tensors(detector.tensors(), detector.settings())
-    assert torch.equal(loaded.max_score(ones[300:320]), detector.max_score(ones[300:320]))
+    scores, expected = loaded.all_scores(ones[300:320]), detector.all_scores(ones[300:320])
+    assert all(torch.equal(scores[name], expected[name]) for name in expected)
     found, expected = loaded.explain(ones[:5]), detector.explain(ones[:5])
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
@@ -109,8 +110,8 @@ def test_one_normal_training_image_in_a_hundred_scores_above_the_scale(ones, det
     assert (detector.scores(ones[:300])[1] > detector.scale[1]).sum() == 3
     unseen = ones[300:1300]
     parts = detector.scores(unseen) / detector.scale[:, None]
-    assert torch.equal(detector.max_score(unseen), torch.maximum(*parts))
-    worst = detector.max_score(unseen).topk(30).indices
+    assert torch.equal(detector.all_scores(unseen)["combined"], torch.maximum(*parts))
+    worst = detector.all_scores(unseen)["combined"].topk(30).indices
     assert 0 < (parts[0] > parts[1])[worst].sum() < 30                 # both have their say
 
 
