@@ -61,7 +61,9 @@ def train(recipe: Recipe, images: Tensor | None = None, progress: bool = True, *
 
         step = None                            # the same, compiled, where that is possible
         if recipe.architecture == "conv" and device.type == "cpu":
-            step = compiled(model.train(), recipe.difference, progress)
+            step = compiled(model.train(), recipe.difference, threads, progress)
+        if step:                               # what is left to torch is too little to share
+            torch.set_num_threads(1)
 
         def value(batch: Tensor) -> Tensor:    # of indices (B,) the loss
             images = x[batch.to(device)]       # (B, 1, 28, 28)

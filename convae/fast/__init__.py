@@ -6,7 +6,7 @@ from functools import cache
 from tqdm import tqdm
 
 
-def compiled(model, difference: str, progress: bool = True):
+def compiled(model, difference: str, threads: int = 1, progress: bool = True):
     """The convolutional model as a :class:`convae.fast.step.CompiledModel`, on a processor.
 
     None where Halide, which compiles it, is not installed: autograd gives the same loss and
@@ -18,7 +18,7 @@ def compiled(model, difference: str, progress: bool = True):
         if progress:
             _say_once(f"training takes several times as long without Halide ({error})")
         return None
-    return CompiledModel(model, difference)
+    return CompiledModel(model, difference, threads)
 
 
 @cache

@@ -17,11 +17,10 @@ from convae.fast.schedules import BLOCK, compiled
 __all__ = ["BLOCK", "as_it_is", "call", "convolution", "transposed_convolution", "weight_gradient"]
 
 
-def call(name: str, maps: Tensor, *arguments, options=()):
-    """The kernel of this name and these options, with torch's threads; the last argument is what it
-    writes."""
+def call(name: str, maps: Tensor, *arguments, options=(), threads=1):
+    """The kernel of this name and these options; the last argument is what it writes."""
     kernel, images = compiled(name, *options)
-    blocks = math.ceil(maps.shape[-1] / images / torch.get_num_threads())
+    blocks = math.ceil(maps.shape[-1] / images / threads)
     *arguments, result = (seen(each) for each in (maps, *arguments))
     return partial(kernel, *arguments, blocks, result)
 
@@ -36,19 +35,19 @@ def as_it_is(maps: Tensor):
     return maps, torch.ones(len(maps)), torch.zeros(len(maps)), 1.0
 
 
-def convolution(wide, weight: Tensor, padding: int, narrow: Tensor):
+def convolution(wide, weight: Tensor, padding: int, narrow: Tensor, **threads):
     """Equation (1): from `wide`, activated, to `narrow`."""
-    options = (min(2, len(narrow)),)
-    return call("convolution", *wide, weight, padding, narrow, options=options)
+    options = {"options": (min(2, len(narrow)),), **threads}
+    return call("convolution", *wide, weight, padding, narrow, **options)
 
 
-def transposed_convolution(narrow, weight: Tensor, padding: int, wide: Tensor):
+def transposed_convolution(narrow, weight: Tensor, padding: int, wide: Tensor, **threads):
     """Its transpose: from `narrow`, activated, to `wide`."""
-    options = (min(2, len(wide)),)
-    return call("transposed_convolution", *narrow, weight, padding, wide, options=options)
+    options = {"options": (min(2, len(wide)),), **threads}
+    return call("transposed_convolution", *narrow, weight, padding, wide, **options)
 
 
-def weight_gradient(wide, narrow, padding: int, gradient: Tensor):
+def weight_gradient(wide, narrow, padding: int, gradient: Tensor, **threads):
     """The gradient of the weight of either; both maps are activated, or as they are."""
-    options = gradient.shape[2], min(4, len(gradient))
-    return call("weight_gradient", *wide, *narrow, padding, gradient, options=options)
+    options = {"options": (gradient.shape[2],), **threads}
+    return call("weight_gradient", *wide, *narrow, padding, gradient, **options)

@@ -24,7 +24,7 @@ import halide as hl
 STRIDE = 2
 FLOAT, WHOLE = hl.Float(32), hl.Int(32)
 n, j, i, c, o, x, y, q = (hl.Var(name) for name in "njicoxyq")
-lane, block = hl.Var("lane"), hl.Var("block")
+lane, part, block = (hl.Var(name) for name in ("lane", "part", "block"))
 
 
 class Kernel(NamedTuple):
@@ -105,34 +105,37 @@ def transposed_convolution() -> Kernel:
                   {"h": source.h, "total": total, "tap": tap})
 
 
-def weight_gradient(lanes: int, images: int) -> Kernel:
+def weight_gradient(lanes: int, few: int, block_size: int) -> Kernel:
     """Of either: the sum over images and pixels of what each weight connects.
 
     A convolution leads from wide maps to narrow ones, its transpose back; one of the two are
-    activations, the other a gradient. Summed for each lane of a vector, then for each block of
-    `images`, then over all blocks: a fixed order, however many threads there are.
+    activations, the other a gradient. A fixed order: summed for each lane of a vector, over a few
+    images, then the others of a block, then over lanes and blocks.
     """
     wide, narrow = Activated("wide"), Activated("narrow")
     padding = hl.Param(WHOLE)
-    padded = wide.or_zero()
-    pixel = hl.RDom([(0, images // lanes), (0, narrow.height), (0, narrow.height)])
-    image = images * block + lanes * pixel.x + lane
+    padded, filled = wide.or_zero(), hl.Func("filled")
+    filled[n, j, i, c] = narrow.h[n, j, i, hl.clamp(c, 0, narrow.maps - 1)]
+    pixel = hl.RDom([(0, few // lanes), (0, narrow.height), (0, narrow.height)])
+    image = few * part + lanes * pixel.x + lane
     column, row = STRIDE * pixel.y + x - padding, STRIDE * pixel.z + y - padding
-    by_lane, total, by_block, result = (
-        hl.Func(name) for name in ("by_lane", "total", "by_block", "result"))
+    of_few, by_lane, by_block, result = (
+        hl.Func(name) for name in ("of_few", "by_lane", "by_block", "result"))
+    of_few[lane, x, y, c, o, part] = 0.0
+    of_few[lane, x, y, c, o, part] += (
+        filled[image, pixel.y, pixel.z, o] * padded[image, column, row, c])
+    parts, across = hl.RDom([(0, block_size // few)]), hl.RDom([(0, lanes)])
     by_lane[lane, x, y, c, o, block] = 0.0
     by_lane[lane, x, y, c, o, block] += (
-        narrow.h[image, pixel.y, pixel.z, o] * padded[image, column, row, c])
-    across = hl.RDom([(0, lanes)])
-    total[x, y, c, o, block] = 0.0
-    total[x, y, c, o, block] += by_lane[across.x, x, y, c, o, block]
-    by_block[x, y, c, o, block] = total[x, y, c, o, block]
-    blocks = hl.RDom([(0, narrow.images // images)])
+        of_few[lane, x, y, c, o, block_size // few * block + parts.x])
+    by_block[x, y, c, o, block] = 0.0
+    by_block[x, y, c, o, block] += by_lane[across.x, x, y, c, o, block]
+    blocks = hl.RDom([(0, narrow.images // block_size)])
     result[x, y, c, o] = 0.0
     result[x, y, c, o] += by_block[x, y, c, o, blocks.x]
-    parts = {"padded": padded, "narrow": narrow.h, "by_lane": by_lane, "pixel": pixel,
-             "total": total, "across": across, "by_block": by_block}
-    return Kernel(result, [*wide.arguments, *narrow.arguments, padding], parts)
+    return Kernel(result, [*wide.arguments, *narrow.arguments, padding], {
+        "padded": padded, "filled": filled, "of_few": of_few, "pixel": pixel,
+        "by_lane": by_lane, "parts": parts, "by_block": by_block, "across": across})
 
 
 def _sums(values, a, images, lanes: int, size: int):
@@ -264,9 +267,3 @@ def difference_gradient(kind: str) -> Kernel:
     result = hl.Func("result")
     result[n, j, i, c] = hl.select(n < images, of_difference[n] * gradient, 0.0)
     return Kernel(result, [output, wanted, of_difference, images], {})
-
-
-def activation() -> Kernel:
-    """The maps h, where they are wanted as such: beside z."""
-    source = Activated("h")
-    return Kernel(source.h, source.arguments, {})

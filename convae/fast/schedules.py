@@ -34,7 +34,7 @@ def compiled(name: str, *options):
                 "weight_gradient": _weight_gradient, "normalisation": _normalisation,
                 "affine_gradient": _affine_gradient, "map_gradient": _map_gradient,
                 "difference": _difference, "difference_gradient": _difference_gradient,
-                "reconstruction": _reconstruction, "activation": _activation}[name]
+                "reconstruction": _reconstruction}[name]
     blocks = hl.Param(hl.Int(32))  # of one thread
     kernel, images = schedule(blocks, *options)
     return kernel.result.compile_to_callable([*kernel.arguments, blocks], TARGET), images
@@ -64,21 +64,30 @@ def _sums_in_registers(kernel: Kernel, blocks, maps: int):
     return kernel, images
 
 
-def _weight_gradient(blocks, size: int, maps: int):
-    """In registers: the weights of one row of the kernel, for `maps` maps."""
-    kernel = kernels.weight_gradient(LANES, BLOCK)
-    padded, narrow, by_lane, pixel, total, across, by_block = kernel.parts.values()
+def _weight_gradient(blocks, size: int):
+    """In registers: the weights of one row of the kernel, for several of the narrow maps.
+
+    The fewer images at once, the nearer to the processor their maps stay; maps of 3 × 3 pixels are
+    small anyway, and their many sums are better written less often.
+    """
+    few, maps = (2 * LANES, 2) if size > 3 else (BLOCK, 4)
+    kernel = kernels.weight_gradient(LANES, few, BLOCK)
+    padded, filled, of_few, pixel, by_lane, parts, by_block, across = kernel.parts.values()
     by_block.compute_root().bound(x, 0, size).bound(y, 0, size)
-    by_block.split(block, share, block, blocks, PADDED).split(o, outer, inner, maps, AGAIN)
-    by_block.reorder(x, inner, y, c, outer, block, share).parallel(share).unroll(x).unroll(inner)
-    padded.compute_at(by_block, block).vectorize(n, LANES)
-    narrow.compute_at(by_block, block).vectorize(n, LANES)
-    total.compute_at(by_block, y).unroll(x).unroll(o)
-    total.update().reorder(across.x, x, o).unroll(x).unroll(o).atomic().vectorize(across.x)
-    by_lane.compute_at(by_block, y).vectorize(lane, LANES).unroll(x).unroll(o)
-    by_lane.update().reorder(lane, x, o, pixel.x, pixel.y, pixel.z)
-    by_lane.update().vectorize(lane, LANES).unroll(x).unroll(o)
-    _one_form(kernel.result, by_block, padded, narrow, by_lane, total)
+    of_blocks = by_block.update().split(block, share, block, blocks, PADDED)
+    of_blocks.reorder(across.x, x, y, c, o, block, share).parallel(share)
+    of_blocks.unroll(x).atomic().vectorize(across.x)
+    by_lane.compute_at(by_block, block).vectorize(lane, LANES)
+    of_parts = by_lane.update().split(o, outer, inner, maps, PADDED)
+    of_parts.reorder(lane, x, inner, y, c, outer, parts.x)
+    of_parts.vectorize(lane, LANES).unroll(x).unroll(inner)
+    for maps_read in (padded, filled):
+        maps_read.compute_at(by_lane, parts.x).vectorize(n, LANES)
+    of_few.compute_at(by_lane, y).bound_extent(o, maps)
+    of_few.vectorize(lane, LANES).unroll(x).unroll(o)
+    sums = of_few.update().reorder(lane, x, o, pixel.x, pixel.y, pixel.z)
+    sums.vectorize(lane, LANES).unroll(x).unroll(o)
+    _one_form(kernel.result, by_block, by_lane, padded, filled, of_few)
     return kernel, BLOCK
 
 
@@ -105,10 +114,6 @@ def _sums_of_maps(kernel: Kernel, blocks, rows: int):
 
 def _map_gradient(blocks):
     return _by_pixel(kernels.map_gradient(), blocks)
-
-
-def _activation(blocks):
-    return _by_pixel(kernels.activation(), blocks)
 
 
 def _reconstruction(blocks):

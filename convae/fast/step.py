@@ -5,6 +5,7 @@ with N rounded up to whole blocks. The formulas are in :mod:`convae.fast.kernels
 """
 
 import math
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -21,7 +22,7 @@ from convae.fast.calls import (
     weight_gradient,
 )
 
-IMAGE_HEIGHT, STRIDE = 28, 2
+HEIGHTS = (28, 14, 7, 3)              # of layers 1 to 4
 MOMENTUM = nn.BatchNorm2d(1).momentum  # PyTorch's default: the weight of a batch's statistics
 
 
@@ -35,18 +36,21 @@ class CompiledModel:
         and updates the running statistics of its normalisations.
     difference : {"squared_error", "cross_entropy"}
 
+    threads : int
+        That compute; the gradients do not depend on how many there are.
+
     One batch at a time: a backward pass uses what the forward pass before it has left.
     """
 
-    def __init__(self, model: nn.Module, difference: str):
-        self.model, self.difference = model, difference
+    def __init__(self, model: nn.Module, difference: str, threads: int = 1):
+        self.model, self.difference, self.threads = model, difference, threads
         self.passes = None
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
         """Of images ``(N, 1, 28, 28)`` the differences ``(N,)`` and, of a VAE, μ and σ ``(N, d)``.
         """
         if self.passes is None or self.passes.n != len(x):
-            self.passes = _Passes(self.model, self.difference, len(x))
+            self.passes = _Passes(self.model, self.difference, len(x), self.threads)
         return _Differentiable.apply(self.passes, x, *self.model.parameters())
 
 
@@ -67,15 +71,16 @@ class _Differentiable(torch.autograd.Function):
 class _Layer:
     """A layer's maps `a` before the activation, the gradient `e` after it, and `g`, that of `a`.
 
-    `block` gives the maps: a convolution, perhaps a normalisation, an activation; the image has
-    none, and the output neither normalisation nor activation of this kind.
+    `block` gives the maps: a convolution, perhaps a normalisation, an activation. Image, output and
+    z have no such block.
     """
 
-    def __init__(self, height: int, images: int, block):
+    def __init__(self, maps: int, height: int, images: int, gradients: Tensor, block=()):
         self.convolution, *norm, activation = block or (None, None)
         self.norm = norm[0] if norm else None
-        self.height, maps = height, self.convolution.out_channels if block else 1
-        self.a, self.e, self.g = torch.zeros(3, maps, height, height, images)
+        self.a = torch.zeros(maps, height, height, images)
+        # One layer's gradients are used up before the next layer's are written: one place for all.
+        self.e, self.g = gradients[:, :self.a.numel()].view(2, *self.a.shape)
         self.statistics = torch.zeros(6, maps)  # as kernels.normalisation gives them
         self.sums = torch.zeros(2, maps)        # gradients of shift, or bias, and of scale
         ones, zeros = torch.ones(maps), torch.zeros(maps)
@@ -93,143 +98,145 @@ class _Layer:
 class _Passes:
     """Forward and backward pass for batches of n images: calls of kernels, bound to their arrays.
 
-    Layers 1 to 4 are maps; z lies between the encoder's and the decoder's layer 4, and torch
-    computes its few numbers.
+    Torch computes the few numbers between what the encoder gives, `code`, and `z`.
     """
 
-    def __init__(self, model: nn.Module, difference: str, n: int):
-        self.model, self.n = model, n
-        self.images = math.ceil(n / BLOCK) * BLOCK
-        self.gradients = {p: torch.zeros_like(p) for p in model.parameters()}
+    def __init__(self, model: nn.Module, difference: str, n: int, threads: int):
+        self.n, self.images = n, math.ceil(n / BLOCK) * BLOCK
+        self.call, self.convolution, self.transposed_convolution, self.weight_gradient = (
+            partial(function, threads=threads)
+            for function in (call, convolution, transposed_convolution, weight_gradient))
+        self.parameters = list(model.parameters())
+        self.gradients = {p: torch.zeros_like(p) for p in self.parameters}
         self.encode, self.decode, self.decode_back, self.encode_back = [], [], [], []
-        *blocks, last, _ = model.decoder
-        encoder = self._layers([None, *model.encoder])
-        decoder = self._layers([(last, None), *blocks[::-1]])
-        self.image, self.code, self.start, self.output = (
-            encoder[0], encoder[-1], decoder[-1], decoder[0])
-        for wide, narrow in pairwise(encoder):
-            self._convolve(wide, narrow)
-        self.features = torch.zeros_like(self.code.a)
-        self.encode.append(call("activation", *self.code.activated, self.features))
-        self._normalise(self.start, self.decode, self.decode_back)
-        for narrow, wide in pairwise(decoder[::-1]):
-            self._convolve_transposed(narrow, wide)
+        self.running, self.of_batch, self.batches_seen = [], [], []  # statistics, to be updated
+        self._encode(model)
+        self._decode(*model.decoder)
         self._compare(difference)
         for calls in (self.encode_back, self.decode_back):
             calls.reverse()  # they were listed in the order of the forward pass
-        norms = [layer for layer in encoder + decoder if layer.norm]
-        self.running = [statistic for layer in norms
-                        for statistic in (layer.norm.running_mean, layer.norm.running_var)]
-        self.of_batch = [row for layer in norms for row in layer.statistics[4:]]
-        self.batches_seen = [layer.norm.num_batches_tracked for layer in norms]
 
-    def _layers(self, blocks):
-        """Layers 1 to 4 with what gives their maps."""
-        heights = [IMAGE_HEIGHT]
-        for layer, *_ in self.model.encoder:
-            (size, _), (padding, _) = layer.kernel_size, layer.padding
-            heights.append((heights[-1] + 2 * padding - size) // STRIDE + 1)
-        return [_Layer(height, self.images, block)
-                for height, block in zip(heights, blocks, strict=True)]
+    def _layers(self, maps, blocks):
+        """Layers 1 to 4."""
+        largest = max(m * height**2 for m, height in zip(maps, HEIGHTS, strict=True))
+        gradients = torch.zeros(2, largest * self.images)
+        return [_Layer(m, height, self.images, gradients, block)
+                for m, height, block in zip(maps, HEIGHTS, blocks, strict=True)]
 
-    def _convolve(self, wide, narrow):
-        """A layer of the encoder, and its gradients."""
-        weight, padding = narrow.convolution.weight, narrow.convolution.padding[0]
-        self.encode.append(convolution(wide.activated, weight, padding, narrow.a))
+    def _pixel(self, maps):
+        return _Layer(maps, 1, self.images, torch.zeros(2, maps * self.images))
+
+    def _encode(self, model):
+        """From the image to μ and what gives σ, or to z: to one pixel of these maps, the code."""
+        maps = [block[0].out_channels for block in model.encoder]
+        layers = self._layers([1, *maps], [(), *model.encoder])
+        self.image = layers[0]
+        for wide, narrow in pairwise(layers):
+            weight, padding = narrow.convolution.weight, narrow.convolution.padding[0]
+            self._convolve(wide, narrow, weight, padding)
+            self._normalise(narrow, self.encode, self.encode_back)
+        variational = hasattr(model, "to_mu")
+        self.to_code = [model.to_mu, model.to_sigma] if variational else [model.to_z]
+        weights = [layer.weight for layer in self.to_code]
+        self.weight = torch.cat(weights).detach()  # of both, in one place
+        self.gradients[self.weight] = torch.zeros_like(self.weight)
+        parts = self.gradients[self.weight].chunk(len(weights))
+        self.gradients |= dict(zip(weights, parts, strict=True))
+        self.code = self._pixel(len(self.weight))
+        self._convolve(layers[-1], self.code, self.weight, 0)
+
+    def _decode(self, *modules):
+        """From z to the output before its sigmoid."""
+        *blocks, last, _ = modules
+        maps = [block[0].out_channels for block in blocks]
+        layers = self._layers([last.out_channels, *maps[::-1]], [(last, None), *blocks[::-1]])
+        latent_dim = blocks[0][0].in_channels
+        self.output = layers[0]
+        self.z = self._pixel(latent_dim)
+        for narrow, wide in pairwise([self.z, *layers[::-1]]):
+            weight, padding = wide.convolution.weight, wide.convolution.padding[0]
+            h, of_weight = narrow.activated, self.gradients[weight]
+            self.decode.append(self.transposed_convolution(h, weight, padding, wide.a))
+            self.decode_back.append(self.convolution(wide.gradient, weight, padding, narrow.e))
+            self.decode_back.append(self.weight_gradient(wide.gradient, h, padding, of_weight))
+            if wide is not self.output:
+                self._normalise(wide, self.decode, self.decode_back)
+
+    def _convolve(self, wide, narrow, weight, padding):
+        """A convolution of the encoder, and its gradients."""
+        self.encode.append(self.convolution(wide.activated, weight, padding, narrow.a))
         if wide is not self.image:
             self.encode_back.append(
-                transposed_convolution(narrow.gradient, weight, padding, wide.e))
+                self.transposed_convolution(narrow.gradient, weight, padding, wide.e))
         self.encode_back.append(
-            weight_gradient(wide.activated, narrow.gradient, padding, self.gradients[weight]))
-        self._normalise(narrow, self.encode, self.encode_back)
-
-    def _convolve_transposed(self, narrow, wide):
-        """A layer of the decoder, and its gradients."""
-        weight, padding = wide.convolution.weight, wide.convolution.padding[0]
-        self.decode.append(transposed_convolution(narrow.activated, weight, padding, wide.a))
-        self.decode_back.append(convolution(wide.gradient, weight, padding, narrow.e))
-        self.decode_back.append(
-            weight_gradient(wide.gradient, narrow.activated, padding, self.gradients[weight]))
-        if wide is not self.output:
-            self._normalise(wide, self.decode, self.decode_back)
+            self.weight_gradient(wide.activated, narrow.gradient, padding, self.gradients[weight]))
 
     def _normalise(self, layer, forward, backward):
         """The layer's normalisation, if any, and the gradients through it and the activation."""
         of_shift, of_scale = layer.sums
         norm, bias, share = layer.norm, layer.convolution.bias, 0.0
         if norm:  # it takes any bias away again, whose gradient stays 0
-            share = 1 / (self.n * layer.height**2)
-            forward.append(call("normalisation", layer.a, norm.weight, norm.bias, bias, norm.eps,
-                                self.n, layer.statistics))
+            _, height, width, _ = layer.a.shape
+            share = 1 / (self.n * height * width)
+            affine = norm.weight, norm.bias, bias, norm.eps, self.n
+            forward.append(self.call("normalisation", layer.a, *affine, layer.statistics))
             self.gradients |= {norm.weight: of_scale, norm.bias: of_shift}
+            self.running += [norm.running_mean, norm.running_var]
+            self.of_batch += layer.statistics[4:]
+            self.batches_seen.append(norm.num_batches_tracked)
         else:
             self.gradients[bias] = of_shift
-        backward.append(call("map_gradient", *layer.back, self.n, layer.sums, share, layer.g))
-        backward.append(call("affine_gradient", *layer.back, self.n, layer.sums))
+        backward.append(self.call("map_gradient", *layer.back, self.n, layer.sums, share, layer.g))
+        backward.append(self.call("affine_gradient", *layer.back, self.n, layer.sums))
 
     def _compare(self, kind):
         """Output and input."""
         self.reconstruction = torch.zeros_like(self.output.a)
         self.differences, self.of_differences = torch.zeros(2, self.images)
         bias, compared = self.output.convolution.bias, (self.reconstruction, self.image.a)
-        self.decode.append(call("reconstruction", self.output.a, bias, self.reconstruction))
-        self.decode.append(call("difference", *compared, self.differences, options=(kind,)))
-        self.decode_back.append(call("difference_gradient", *compared, self.of_differences, self.n,
-                                     self.output.g, options=(kind,)))
+        self.decode.append(self.call("reconstruction", self.output.a, bias, self.reconstruction))
+        self.decode.append(self.call("difference", *compared, self.differences, options=(kind,)))
+        of_bias = self.gradients[bias]  # once the maps' gradient is there
+        self.decode_back.append(partial(torch.sum, self.output.g.view(1, -1), 1, out=of_bias))
+        compared = *compared, self.of_differences, self.n, self.output.g
+        self.decode_back.append(self.call("difference_gradient", *compared, options=(kind,)))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        n, model = self.n, self.model
-        self.image.a.view(-1, self.images)[:, :n] = x.flatten(1).T
+        self._of_batch(self.image.a)[:] = x.flatten(1).T
+        torch.cat([layer.weight for layer in self.to_code], out=self.weight)
         _run(self.encode)
-        f = self.features.view(-1, self.images)[:, :n]  # (64 · 3 · 3, N)
-        posterior = ()
-        if hasattr(model, "to_mu"):
-            mu, self.rho = (_affine(layer, f) for layer in (model.to_mu, model.to_sigma))
+        bias = torch.cat([layer.bias for layer in self.to_code])
+        z, posterior = self._of_batch(self.code.a) + bias[:, None], ()
+        if len(self.to_code) == 2:
+            mu, self.rho = z.chunk(2)
             sigma = softplus(self.rho)
-            self.epsilon = torch.randn(n, len(mu)).T    # in the order in which PyTorch draws it
-            self.z = torch.addcmul(mu, self.epsilon, sigma)
-            posterior = mu.T, sigma.T
-        else:
-            self.z = _affine(model.to_z, f)
-        first = self.start.convolution.weight.flatten(1)  # (d, 64 · 3 · 3)
-        self.start.a.view(-1, self.images)[:, :n] = first.T @ self.z
+            self.epsilon = torch.randn(self.n, len(mu)).T  # in the order in which PyTorch draws it
+            z, posterior = torch.addcmul(mu, self.epsilon, sigma), (mu.T, sigma.T)
+        self._of_batch(self.z.a)[:] = z
         _run(self.decode)
         if self.running:
             torch._foreach_lerp_(self.running, self.of_batch, MOMENTUM)
             torch._foreach_add_(self.batches_seen, 1)
-        return self.differences[:n].clone(), *posterior
+        return self.differences[:self.n].clone(), *posterior
 
     def backward(self, of_difference, of_mu=None, of_sigma=None) -> list[Tensor]:
         """The gradients of all parameters."""
-        n, model, gradients = self.n, self.model, self.gradients
-        self.of_differences[:n] = of_difference
+        self.of_differences[:self.n] = of_difference
         _run(self.decode_back)
-        first = self.start.convolution.weight
-        g = self.start.g.view(-1, self.images)[:, :n]
-        f, e = (maps.view(-1, self.images)[:, :n] for maps in (self.features, self.code.e))
-        torch.mm(self.z, g.T, out=gradients[first].flatten(1))
-        of_z = first.flatten(1) @ g
-        if hasattr(model, "to_mu"):
-            of_mu = of_z + of_mu.T
+        of_code = of_z = self._of_batch(self.z.e)
+        if len(self.to_code) == 2:
             of_rho = torch.addcmul(of_sigma.T, of_z, self.epsilon) * self.rho.sigmoid()
-            e[:] = self._affine_back(model.to_mu, of_mu, f)
-            e += self._affine_back(model.to_sigma, of_rho, f)
-        else:
-            e[:] = self._affine_back(model.to_z, of_z, f)
+            of_code = torch.cat([of_z + of_mu.T, of_rho])
+        self._of_batch(self.code.g)[:] = of_code
         _run(self.encode_back)
-        gradients[self.output.convolution.bias][0] = self.output.g.sum()
-        return [gradients[p].clone() for p in model.parameters()]
+        biases = [layer.bias for layer in self.to_code]
+        of_biases = of_code.sum(1).chunk(len(biases))
+        self.gradients |= dict(zip(biases, of_biases, strict=True))
+        return [self.gradients[p].clone() for p in self.parameters]
 
-    def _affine_back(self, layer, gradient, f):
-        """Gradients of the layer's parameters, and, returned, of what it was given."""
-        torch.mm(gradient, f.T, out=self.gradients[layer.weight].flatten(1))
-        torch.sum(gradient, 1, out=self.gradients[layer.bias])
-        return layer.weight.flatten(1).T @ gradient
-
-
-def _affine(layer, f):
-    """The layer between features and z, one pixel of output: a matrix product."""
-    return torch.addmm(layer.bias[:, None], layer.weight.flatten(1), f)
+    def _of_batch(self, maps):
+        """The maps as a matrix, ``(C · h · h, n)``, without the images that fill up the blocks."""
+        return maps.view(-1, self.images)[:, :self.n]
 
 
 def _run(calls):
