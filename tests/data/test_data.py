@@ -47,7 +47,7 @@ def test_grey_levels_become_255ths_and_labels_stay():
 
 
 def good(n=4):
-    return torch.rand(n, 1, 28, 28)
+    return torch.rand(n, 1, 28, 28).clamp(0.25, 0.75)
 
 
 @pytest.mark.parametrize("images", [good(), good(1), good().double(), 0 * good(), 0 * good() + 1],
@@ -68,9 +68,10 @@ def spoilt(value, *where):
     (spoilt(-0.5, 5), "outside [0, 1] in 1 of 6 images; the first is image 5, from -0.5 to "),
     (good() * 255, "outside [0, 1] in 4 of 4 images; the first is image 0, from "),
     (spoilt(float("nan"), 3), "not finite in 1 of 6 images; the first is image 3"),
-    (spoilt(float("inf"), 1, 2), "not finite in 2 of 6 images; the first is image 1, from 0"),
+    (spoilt(float("inf"), 1, 2),
+     "not finite in 2 of 6 images; the first is image 1, from 0.25 to inf"),
     (spoilt(float("-inf"), 0),
-     "not finite in 1 of 6 images; the first is image 0, from -inf to 0."),
+     "not finite in 1 of 6 images; the first is image 0, from -inf to 0.75"),
     (good()[:, 0], "must have shape (N, 1, 28, 28) with N at least 1, got (4, 28, 28)"),
     (good()[:0], "must have shape (N, 1, 28, 28) with N at least 1, got (0, 1, 28, 28)"),
     (good().expand(4, 3, 28, 28),
