@@ -1,4 +1,5 @@
-"""On a GPU: ``python -m benchmarks.gpu``, on any machine with one; it ends within eight minutes.
+"""On a GPU: ``python -m benchmarks.gpu``, on any machine with one; it ends within eight
+minutes, unless the first setting alone takes longer.
 
 For each setting of :mod:`benchmarks.quality`: time to quality of one model, and of 60 models that
 are trained at once (:mod:`benchmarks.stacked`). Writes ``gpu.json`` beside this file, and the part

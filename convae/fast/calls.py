@@ -35,19 +35,22 @@ def as_it_is(maps: Tensor):
     return maps, torch.ones(len(maps)), torch.zeros(len(maps)), 1.0
 
 
-def convolution(wide, weight: Tensor, padding: int, narrow: Tensor, **threads):
+def convolution(wide, weight: Tensor, padding: int, narrow: Tensor, threads=1):
     """Equation (1): from `wide`, activated, to `narrow`."""
-    options = {"options": (min(2, len(narrow)),), **threads}
-    return call("convolution", *wide, weight, padding, narrow, **options)
+    together = min(2, len(narrow))
+    return call("convolution", *wide, weight, padding, narrow,
+                options=(together,), threads=threads)
 
 
-def transposed_convolution(narrow, weight: Tensor, padding: int, wide: Tensor, **threads):
+def transposed_convolution(narrow, weight: Tensor, padding: int, wide: Tensor, threads=1):
     """Its transpose: from `narrow`, activated, to `wide`."""
-    options = {"options": (min(2, len(wide)),), **threads}
-    return call("transposed_convolution", *narrow, weight, padding, wide, **options)
+    together = min(2, len(wide))
+    return call("transposed_convolution", *narrow, weight, padding, wide,
+                options=(together,), threads=threads)
 
 
-def weight_gradient(wide, narrow, padding: int, gradient: Tensor, **threads):
+def weight_gradient(wide, narrow, padding: int, gradient: Tensor, threads=1):
     """The gradient of the weight of either; both maps are activated, or as they are."""
-    options = {"options": (gradient.shape[2],), **threads}
-    return call("weight_gradient", *wide, *narrow, padding, gradient, **options)
+    size = gradient.shape[2]
+    return call("weight_gradient", *wide, *narrow, padding, gradient,
+                options=(size,), threads=threads)

@@ -35,7 +35,6 @@ class CompiledModel:
         In single precision, in ``train()`` mode. Each call uses its parameters as they are then,
         and updates the running statistics of its normalisations.
     difference : {"squared_error", "cross_entropy"}
-
     threads : int
         That compute; the gradients do not depend on how many there are.
 
